@@ -1,0 +1,1 @@
+"""Turns recorded trajectories into SFT, KTO and GRPO runs with TRL."""
