@@ -1,0 +1,38 @@
+"""A registry tool's prepared call in the shape the executor runs (`base.PreparedCall`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from eva_graph_tools import Frame, PreparedLook, Video, execute
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPlan:
+    """Runs a `PreparedLook`; frames are labelled with their own true times."""
+
+    look: PreparedLook
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """Arguments after clamping and budget."""
+        return self.look.applied
+
+    @property
+    def estimated_visual_tokens(self) -> int:
+        """Cost by the tools' one rule."""
+        return self.look.estimated_visual_tokens
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed."""
+        return tuple(self.look.notes)
+
+    def run(self, video: Video) -> list[Frame]:
+        """Decode. Raises `ToolError`."""
+        return execute(video, self.look)
+
+    def clock(self, nframes: int) -> tuple[int, ...] | None:
+        """None: labels are true times."""
+        return None

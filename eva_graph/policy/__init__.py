@@ -1,0 +1,1 @@
+"""Whatever writes the turns: OpenAI-compatible servers, in-process models, LangChain models."""
