@@ -1,0 +1,43 @@
+"""Exceptions of the video tools; each message is one line that says what to do.
+
+    EvaGraphError                 root of every error this project raises on purpose
+    └── ToolError                 text for the policy and an entry in the log
+        ├── UnsupportedMedia      not a video that can be opened (missing, empty, no video, …)
+        ├── DecodeError           a video, but these frames cannot be decoded (damaged, closed, …)
+        ├── SeekOutOfRange        a time outside the video
+        ├── InvalidArguments      tool arguments that cannot be applied
+        └── FrameMissing          a stored frame is gone or does not match its hash
+
+A message never carries a native file:line prefix and never a line break.
+"""
+
+
+class EvaGraphError(Exception):
+    """Root of the project's errors. The message is one line that says what to do."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class ToolError(EvaGraphError):
+    """A tool call failed for a reason that the caller or the policy can act on."""
+
+
+class UnsupportedMedia(ToolError):  # noqa: N818 - reads as the fact it states
+    """The file is missing, not a regular file, not a video, or of a kind that is not read."""
+
+
+class DecodeError(ToolError):
+    """The video opened, but the frames asked for cannot be decoded."""
+
+
+class SeekOutOfRange(ToolError):  # noqa: N818
+    """A time lies outside the video."""
+
+
+class InvalidArguments(ToolError):  # noqa: N818
+    """Tool arguments of the wrong type or without a meaningful application."""
+
+
+class FrameMissing(ToolError):  # noqa: N818
+    """A frame reference cannot be read: its bytes are gone, evicted or not what was stored."""

@@ -1,0 +1,191 @@
+"""When each frame of a video is on screen, and from which key frame it can be decoded.
+
+The index is built once per file by reading its packets, nothing is decoded. It knows every frame's
+presentation time (average frame rates and header durations are never used) and counts only frames
+that are shown: packets hidden by an edit list or a discard flag stay decodable but have no place in
+the display order. Time zero is the first frame shown.
+
+Numbers: a *packet number* counts packets in decode order, a *display index* counts frames shown in
+display order.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Self
+
+import av
+import numpy as np
+import numpy.typing as npt
+
+Ticks = npt.NDArray[np.int64]
+
+# Absorbs the float error of a time that names a frame's own presentation time.
+_TICK_SLACK = 1e-3
+_FALLBACK_FRAME_SECONDS = Fraction(1, 25)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameIndex:
+    """Presentation times of one video stream.
+
+    Attributes:
+        time_base: seconds per tick.
+        pts: ticks per packet, in decode order.
+        dts: ticks per packet, in decode order; equal to `pts` where the file has none.
+        key: which packets start decoding.
+        order: packet numbers of the shown frames, in display order.
+        shown_pts: ticks of the shown frames, ascending.
+        last_duration: ticks that the last frame stays on screen.
+        counted: the file's timestamps follow the decode order although the codec reorders, so a
+            decoded frame is known by its position after a key frame and not by its timestamp.
+        stamped: packets carry timestamps; without them nothing can be sought.
+    """
+
+    time_base: Fraction
+    pts: Ticks
+    dts: Ticks
+    key: npt.NDArray[np.bool_]
+    order: Ticks
+    shown_pts: Ticks
+    last_duration: int
+    counted: bool
+    stamped: bool
+
+    @property
+    def frame_count(self) -> int:
+        """Frames shown."""
+        return len(self.shown_pts)
+
+    @property
+    def duration_seconds(self) -> float:
+        """From the first frame's appearance to the last frame's end."""
+        ticks = int(self.shown_pts[-1]) - int(self.shown_pts[0]) + self.last_duration
+        return float(ticks * self.time_base)
+
+    @property
+    def start_seconds(self) -> float:
+        """The first shown frame's time on the container's own clock."""
+        return float(int(self.shown_pts[0]) * self.time_base)
+
+    def seconds(self, display_index: int) -> float:
+        """Presentation time of a shown frame, from the first one."""
+        return float(int(self.shown_pts[display_index] - self.shown_pts[0]) * self.time_base)
+
+    def at(self, time_seconds: float) -> int:
+        """Display index of the frame on screen: the last with a time <= `time_seconds`."""
+        offset = math.floor(time_seconds / float(self.time_base) + _TICK_SLACK)
+        position = np.searchsorted(self.shown_pts, int(self.shown_pts[0]) + offset, "right")
+        return min(max(int(position) - 1, 0), self.frame_count - 1)
+
+    def key_between(
+        self, start_seconds: float, end_seconds: float, near_seconds: float
+    ) -> int | None:
+        """Display index of the shown key frame in [start, end) that is nearest to a time."""
+        keys = np.flatnonzero(self.key[self.order])
+        wanted = near_seconds / float(self.time_base) + int(self.shown_pts[0])
+        position = int(np.searchsorted(self.shown_pts[keys], wanted))
+        inside = [
+            int(key)
+            for key in keys[max(0, position - 1) : position + 1]
+            if start_seconds <= self.seconds(int(key)) < end_seconds
+        ]
+        return min(inside, key=lambda k: abs(self.seconds(k) - near_seconds), default=None)
+
+    def key_before(self, packet: int) -> int:
+        """Packet number of the key frame that `packet` can be decoded from.
+
+        A leading picture of an open GOP is displayed before its own key frame and refers to the
+        previous one, so decoding starts there.
+        """
+        keys = np.flatnonzero(self.key[: packet + 1])
+        for key in keys[::-1]:
+            if self.counted or self.pts[key] <= self.pts[packet]:
+                return int(key)
+        return 0
+
+    def starting_at(self, display_index: int) -> Self:
+        """The same index with an earlier first frame left out: time zero moves to this one."""
+        return replace(
+            self, order=self.order[display_index:], shown_pts=self.shown_pts[display_index:]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    pts: int | None
+    dts: int | None
+    duration: int
+    key: bool
+    shown: bool
+
+
+def build_index(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> FrameIndex | None:
+    """Read all packets of a stream; None if it has none that is shown.
+
+    A file that breaks off is indexed up to the break.
+    """
+    rows = list(_rows(container.demux(stream)))
+    if not any(row.shown for row in rows) or stream.time_base is None:
+        return None
+    stamped = all(row.pts is not None or row.dts is not None for row in rows)
+    fallback = max(1, round(_frame_seconds(stream) / stream.time_base))
+    if stamped:
+        pts = np.array([row.dts if row.pts is None else row.pts for row in rows], np.int64)
+        dts = np.array([row.pts if row.dts is None else row.dts for row in rows], np.int64)
+    else:
+        steps = [row.duration or fallback for row in rows]
+        pts = dts = np.concatenate(([0], np.cumsum(steps[:-1], dtype=np.int64)))
+    shown = np.flatnonzero([row.shown for row in rows])
+    shown_pts, first = np.unique(pts[shown], return_index=True)
+    order = shown[first]
+    key = np.array([row.key for row in rows], np.bool_)
+    key[0] = True
+    return FrameIndex(
+        time_base=stream.time_base,
+        pts=pts,
+        dts=dts,
+        key=key,
+        order=order,
+        shown_pts=shown_pts,
+        last_duration=_last_duration(rows[int(order[-1])].duration, shown_pts, fallback),
+        counted=_counted(container, stream, pts),
+        stamped=stamped,
+    )
+
+
+def _rows(packets: Iterable["av.Packet[av.VideoStream]"]) -> Iterable[_Row]:
+    try:
+        for packet in packets:
+            if packet.size:
+                yield _Row(
+                    packet.pts,
+                    packet.dts,
+                    max(0, packet.duration or 0),
+                    packet.is_keyframe,
+                    not packet.is_discard,
+                )
+    except av.error.FFmpegError:
+        return  # a broken tail: what was read before it counts
+
+
+def _counted(container: av.container.InputContainer, stream: av.VideoStream, pts: Ticks) -> bool:
+    # AVI and raw streams keep no presentation times: ascending ones are those of the decode order.
+    bare = container.format.name in {"avi", "h264", "hevc", "m4v", "mpegvideo"}
+    return bare and bool(stream.codec_context.has_b_frames) and bool(np.all(np.diff(pts) > 0))
+
+
+def _frame_seconds(stream: av.VideoStream) -> Fraction:
+    rate = stream.average_rate or stream.guessed_rate
+    return 1 / rate if rate else _FALLBACK_FRAME_SECONDS
+
+
+def _last_duration(stated: int, shown_pts: Ticks, fallback: int) -> int:
+    if stated > 0:
+        return stated
+    if len(shown_pts) > 1:
+        return max(1, int(np.median(np.diff(shown_pts))))
+    return fallback

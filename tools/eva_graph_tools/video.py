@@ -1,0 +1,286 @@
+"""`Video`: frames of a video file at exact times, under their true presentation times.
+
+Times are seconds from the first displayed frame. The frame at time t is the one on screen at t: the
+last whose presentation time is not after t. A `Video` may be shared by threads; it decodes for one
+caller at a time and releases the interpreter lock while it does.
+"""
+
+import math
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import av
+
+from eva_graph_tools.decode import Decoder
+from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
+from eva_graph_tools.frames import Box, Frame
+from eva_graph_tools.index import FrameIndex, build_index
+from eva_graph_tools.media import Source, content_id, open_source, regular_file
+from eva_graph_tools.picture import Geometry, Painter, geometry_of
+from eva_graph_tools.sampling import Target, exact_targets, key_targets, range_targets
+from eva_graph_tools.timecode import format_seconds
+
+_EDGE_TOLERANCE_SECONDS = 1e-3
+_MAX_SIDE_PIXELS = 16_384
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """What is known of a video without looking at it.
+
+    Attributes:
+        duration_seconds: from the first frame's appearance to the last frame's end.
+        width, height: pixels as displayed, after rotation and with square pixels.
+        average_fps: frames shown per second.
+        codec: for example "h264", "hevc", "vp9", "av1".
+        container: FFmpeg's name of the format, for example "matroska,webm".
+        frame_count: frames shown.
+        start_offset_seconds: the first displayed frame's time on the container's own clock;
+            subtract it from times of other tracks.
+        rotation_degrees: clockwise turn already applied for display: 0, 90, 180 or 270.
+    """
+
+    duration_seconds: float
+    width: int
+    height: int
+    average_fps: float
+    codec: str
+    container: str
+    frame_count: int
+    start_offset_seconds: float
+    rotation_degrees: int
+
+
+class Video:
+    """An open video file. Thread safe; use as a context manager or call `close`.
+
+        with Video.open("talk.mp4") as video:
+            frames = video.frames_at([12.0, 13.5], resize=0.5)
+
+    Attributes:
+        path: the file.
+        info: its `VideoInfo`.
+        video_id: "sha256:<hex>" of its size, first and last MiB.
+    """
+
+    def __init__(
+        self, path: Path, decoder: Decoder, index: FrameIndex, info: VideoInfo, geometry: Geometry
+    ) -> None:
+        """Use `Video.open`."""
+        self.path = path
+        self.info = info
+        self.video_id = content_id(path)
+        self._decoder: Decoder | None = decoder
+        self._index = index
+        self._geometry = geometry
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str | PathLike[str]) -> "Video":
+        """Open a video file: reads its packets once and decodes its first frame.
+
+        Raises:
+            UnsupportedMedia: not an existing video file of a supported kind.
+            DecodeError: a video of which no frame can be decoded.
+        """
+        file = regular_file(Path(path))
+        source = open_source(file)
+        try:
+            return cls._of_source(file, source)
+        except BaseException:
+            source[0].close()
+            raise
+
+    @classmethod
+    def _of_source(cls, file: Path, source: Source) -> "Video":
+        container, stream = source
+        sample_aspect_ratio = stream.sample_aspect_ratio
+        index = build_index(container, stream)
+        if index is None:
+            raise DecodeError(f"{file.name}: the video stream holds no frames")
+        decoder = Decoder(partial(open_source, file), source, index)
+        first = decoder.first(lambda frame: geometry_of(frame, sample_aspect_ratio))
+        if first is None:
+            raise DecodeError(f"{file.name}: no frame can be decoded, the file is damaged")
+        if first[0] > 0:
+            index = index.starting_at(first[0])
+            decoder.index = index
+        info = _describe(container.format.name, stream, index, first[1])
+        return cls(file, decoder, index, info, first[1])
+
+    def close(self) -> None:
+        """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""
+        with self._lock:
+            if self._decoder is not None:
+                self._decoder.close()
+                self._decoder = None
+
+    def __enter__(self) -> "Video":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        info = self.info
+        seconds = format_seconds(info.duration_seconds)
+        return f"Video({self.path.name!r}, {seconds} s, {info.width}x{info.height}, {info.codec})"
+
+    def frames_at(
+        self,
+        times_seconds: Iterable[float],
+        *,
+        resize: float = 1.0,
+        size: tuple[int, int] | None = None,
+        mode: Literal["exact", "key"] = "exact",
+        box: Box | None = None,
+    ) -> list[Frame]:
+        """One frame per time, in the order given; any order, duplicates allowed.
+
+        Args:
+            times_seconds: each within the video; its end gives the last frame.
+            resize: factor on both sides of the picture, or of `box` where one is given.
+            size: width and height in pixels, in place of `resize`.
+            mode: "exact": the frame on screen at the time. "key": the key frame nearest to it,
+                which is far cheaper and carries its own true time.
+            box: part of the picture to show, (x0, y0, x1, y1) as fractions of it.
+
+        Raises:
+            SeekOutOfRange: a time outside the video.
+            InvalidArguments: resize, size or box make no picture.
+            DecodeError: a frame cannot be decoded, or the video is closed.
+        """
+        times = [self._within(seconds) for seconds in times_seconds]
+        find = exact_targets if mode == "exact" else key_targets
+        frames = self._take(find(self._index, times), self._size(resize, size, box), box)
+        for seconds, frame in zip(times, frames, strict=True):
+            if frame is None:
+                raise self._undecodable(seconds)
+        return [frame for frame in frames if frame is not None]
+
+    def seek(
+        self, time_seconds: float, *, resize: float = 1.0, size: tuple[int, int] | None = None
+    ) -> Frame:
+        """The frame on screen at a time. Arguments and errors as in `frames_at`."""
+        return self.frames_at([time_seconds], resize=resize, size=size)[0]
+
+    def frame_select(
+        self,
+        start_seconds: float,
+        end_seconds: float,
+        *,
+        nframes: int,
+        resize: float = 1.0,
+        size: tuple[int, int] | None = None,
+        mode: Literal["auto", "exact"] = "auto",
+    ) -> list[Frame]:
+        """Frames spread over a range, in order of time, each frame once.
+
+        "exact" takes the frames on screen at `nframes` even points from start to end, both
+        included (one frame: the middle). "auto" does the same where they are less than a second
+        apart; from a second on the range is cut into `nframes` equal intervals and each is
+        represented by the key frame nearest to its centre, if one lies within half an interval
+        (`Frame.snapped`), else by the frame on screen at its centre.
+
+        A range that holds fewer frames than asked for gives those it holds. Frames of a damaged
+        part are left out as long as one frame of the range can be decoded.
+
+        Raises:
+            SeekOutOfRange: the range leaves the video, or ends before it starts.
+            InvalidArguments: nframes below 1, or resize or size make no picture.
+            DecodeError: no frame of the range can be decoded, or the video is closed.
+        """
+        start, end = self._within(start_seconds), self._within(end_seconds)
+        if end < start:
+            raise SeekOutOfRange(f"the range ends ({end:g} s) before it starts ({start:g} s)")
+        if nframes < 1:
+            raise InvalidArguments(f"nframes must be at least 1, not {nframes}")
+        targets = range_targets(self._index, start, end, nframes, auto=mode == "auto")
+        frames = self._take(targets, self._size(resize, size, None), None)
+        kept = {frame.pts_seconds: frame for frame in reversed(frames) if frame is not None}
+        if not kept:
+            raise self._undecodable(targets[0].requested_seconds)
+        return [kept[pts] for pts in sorted(kept)]
+
+    def _take(
+        self, targets: Sequence[Target], size: tuple[int, int], box: Box | None
+    ) -> list[Frame | None]:
+        painter = Painter(self._geometry, size, box)
+        with self._lock:
+            if self._decoder is None:
+                raise DecodeError(f"{self.path.name}: the video is closed, open it again")
+            found = self._decoder.decode({target.index for target in targets}, painter.paint)
+        frames: list[Frame | None] = []
+        for target in targets:
+            delivered = found.get(target.index)
+            frames.append(
+                None
+                if delivered is None
+                else Frame(
+                    pts_seconds=self._index.seconds(delivered[0]),
+                    requested_seconds=target.requested_seconds,
+                    snapped=target.snapped,
+                    pixels=delivered[1],
+                    box=box,
+                )
+            )
+        return frames
+
+    def _within(self, seconds: float) -> float:
+        duration = self.info.duration_seconds
+        if not -_EDGE_TOLERANCE_SECONDS <= seconds <= duration + _EDGE_TOLERANCE_SECONDS:
+            raise SeekOutOfRange(
+                f"{seconds:g} s is outside the video (0 to {format_seconds(duration)} s)"
+            )
+        return min(max(float(seconds), 0.0), duration)
+
+    def _size(
+        self, resize: float, size: tuple[int, int] | None, box: Box | None
+    ) -> tuple[int, int]:
+        x0, y0, x1, y1 = box or (0.0, 0.0, 1.0, 1.0)
+        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+            raise InvalidArguments(f"box {box} is not (x0, y0, x1, y1) with 0 <= x0 < x1 <= 1")
+        if size is None:
+            if not (math.isfinite(resize) and resize > 0):
+                raise InvalidArguments(f"resize must be a positive number, not {resize}")
+            width = max(1, round(self.info.width * (x1 - x0) * resize))
+            size = width, max(1, round(self.info.height * (y1 - y0) * resize))
+        if not all(1 <= side <= _MAX_SIDE_PIXELS for side in size):
+            raise InvalidArguments(
+                f"frames of {size[0]}x{size[1]} pixels: sides are 1 to {_MAX_SIDE_PIXELS}"
+            )
+        return size
+
+    def _undecodable(self, seconds: float) -> DecodeError:
+        return DecodeError(
+            f"{self.path.name}: nothing can be decoded at {format_seconds(seconds)} s, "
+            "the file is damaged there; ask for another time"
+        )
+
+
+def _describe(
+    container: str, stream: av.VideoStream, index: FrameIndex, geometry: Geometry
+) -> VideoInfo:
+    duration = index.duration_seconds
+    return VideoInfo(
+        duration_seconds=duration,
+        width=geometry.width,
+        height=geometry.height,
+        average_fps=index.frame_count / duration if duration > 0 else 0.0,
+        codec=stream.codec_context.codec.canonical_name,
+        container=container,
+        frame_count=index.frame_count,
+        start_offset_seconds=index.start_seconds,
+        rotation_degrees=geometry.rotation_degrees,
+    )
