@@ -1,1 +1,54 @@
-"""Typed video tools: exact frames, their references, and what they cost in visual tokens."""
+"""Typed video tools: exact frames, their references, and what they cost in visual tokens.
+
+    with Video.open("talk.mp4") as video:
+        frames = video.frame_select(600, 610, nframes=16, resize=0.3)
+
+Importing this package loads neither LangGraph nor torch.
+"""
+
+from eva_graph_tools.arguments import ToolArguments
+from eva_graph_tools.errors import (
+    DecodeError,
+    EvaGraphError,
+    FrameMissing,
+    InvalidArguments,
+    SeekOutOfRange,
+    ToolError,
+    UnsupportedMedia,
+)
+from eva_graph_tools.frame_select import FrameSelectArguments
+from eva_graph_tools.frames import Frame, FrameRef, encode
+from eva_graph_tools.registry import TOOLS, PreparedLook, execute, prepare
+from eva_graph_tools.seek import SeekArguments
+from eva_graph_tools.sizing import VisualGrid
+from eva_graph_tools.store import FrameStore
+from eva_graph_tools.timecode import labels, parse_time
+from eva_graph_tools.tool import Tool
+from eva_graph_tools.video import Video, VideoInfo
+
+__all__ = [
+    "TOOLS",
+    "DecodeError",
+    "EvaGraphError",
+    "Frame",
+    "FrameMissing",
+    "FrameRef",
+    "FrameSelectArguments",
+    "FrameStore",
+    "InvalidArguments",
+    "PreparedLook",
+    "SeekArguments",
+    "SeekOutOfRange",
+    "Tool",
+    "ToolArguments",
+    "ToolError",
+    "UnsupportedMedia",
+    "Video",
+    "VideoInfo",
+    "VisualGrid",
+    "encode",
+    "execute",
+    "labels",
+    "parse_time",
+    "prepare",
+]

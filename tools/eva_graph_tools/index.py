@@ -73,6 +73,13 @@ class FrameIndex:
         """Presentation time of a shown frame, from the first one."""
         return float(int(self.shown_pts[display_index] - self.shown_pts[0]) * self.time_base)
 
+    def all_seconds(self) -> npt.NDArray[np.float64]:
+        """Presentation times of all shown frames; read only."""
+        ticks = (self.shown_pts - self.shown_pts[0]) * self.time_base.numerator
+        seconds: npt.NDArray[np.float64] = ticks / self.time_base.denominator
+        seconds.flags.writeable = False
+        return seconds
+
     def at(self, time_seconds: float) -> int:
         """Display index of the frame on screen: the last with a time <= `time_seconds`."""
         offset = math.floor(time_seconds / float(self.time_base) + _TICK_SLACK)

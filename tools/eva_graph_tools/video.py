@@ -9,13 +9,15 @@ import math
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
 import av
+import numpy as np
+import numpy.typing as npt
 
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
@@ -44,6 +46,9 @@ class VideoInfo:
         start_offset_seconds: the first displayed frame's time on the container's own clock;
             subtract it from times of other tracks.
         rotation_degrees: clockwise turn already applied for display: 0, 90, 180 or 270.
+        coded_width, coded_height: pixels as stored, before rotation and aspect.
+        stream_duration_seconds: what the file's header claims for the video stream, the true
+            duration where it claims nothing.
     """
 
     duration_seconds: float
@@ -55,6 +60,9 @@ class VideoInfo:
     frame_count: int
     start_offset_seconds: float
     rotation_degrees: int
+    coded_width: int
+    coded_height: int
+    stream_duration_seconds: float
 
 
 class Video:
@@ -80,6 +88,11 @@ class Video:
         self._index = index
         self._geometry = geometry
         self._lock = threading.Lock()
+
+    @cached_property
+    def frame_times_seconds(self) -> npt.NDArray[np.float64]:
+        """Presentation times of all displayed frames, ascending from 0.0; read only."""
+        return self._index.all_seconds()
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Video":
@@ -273,6 +286,7 @@ def _describe(
     container: str, stream: av.VideoStream, index: FrameIndex, geometry: Geometry
 ) -> VideoInfo:
     duration = index.duration_seconds
+    claimed = float((stream.duration or 0) * index.time_base)
     return VideoInfo(
         duration_seconds=duration,
         width=geometry.width,
@@ -283,4 +297,7 @@ def _describe(
         frame_count=index.frame_count,
         start_offset_seconds=index.start_seconds,
         rotation_degrees=geometry.rotation_degrees,
+        coded_width=stream.width,
+        coded_height=stream.height,
+        stream_duration_seconds=claimed if claimed > 0 else duration,
     )

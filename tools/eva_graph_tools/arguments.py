@@ -1,0 +1,128 @@
+"""Tool arguments as a policy writes them: types, and one line that says what is wrong with them."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails
+
+from eva_graph_tools.errors import InvalidArguments
+from eva_graph_tools.timecode import format_seconds, parse_time
+
+_CLOCK_PATTERN = r"^(\d+:)?\d+:\d{2}(\.\d+)?$"
+_EDGE_TOLERANCE_SECONDS = 1e-3
+
+
+class ToolArguments(BaseModel):
+    """Base of every tool's arguments: immutable, finite numbers, unknown names are an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+A = TypeVar("A", bound=ToolArguments)
+
+
+def _read_time(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
+        return float(value)  # clamped to the start of the video later, and reported
+    return parse_time(value)  # type: ignore[arg-type]  # any other type is its ValueError
+
+
+def _none_is_one(value: object) -> object:
+    return 1.0 if value is None else value
+
+
+Time = Annotated[
+    float,
+    BeforeValidator(_read_time),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0},
+                {"type": "string", "pattern": _CLOCK_PATTERN},
+            ]
+        }
+    ),
+]
+"""Seconds, or "[HH:]MM:SS[.mmm]"."""
+
+Resize = Annotated[
+    float,
+    BeforeValidator(_none_is_one),
+    Field(
+        gt=0,
+        description="Scale factor on both sides of the picture; 1.0 is full detail, "
+        "0.5 costs a quarter of the visual tokens.",
+    ),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+]
+"""Scale factor on both sides; null counts as 1.0."""
+
+
+def read_arguments(model: type[A], tool_name: str, raw: object) -> A:
+    """Validate what a policy wrote.
+
+    Raises:
+        InvalidArguments: one line naming every problem and the arguments the tool takes.
+    """
+    if not isinstance(raw, Mapping):
+        raise InvalidArguments(f"{tool_name}: arguments must be an object. {_known(model)}")
+    try:
+        return model.model_validate(dict(raw))
+    except ValidationError as error:
+        problems = "; ".join(_problem(item) for item in error.errors())
+        raise InvalidArguments(f"{tool_name}: {problems}. {_known(model)}") from None
+
+
+def clamp_time(name: str, seconds: float, duration_seconds: float) -> tuple[float, list[str]]:
+    """The nearest time within the video, and a note where that is another one."""
+    clamped = min(max(seconds, 0.0), duration_seconds)
+    if abs(clamped - seconds) <= _EDGE_TOLERANCE_SECONDS:
+        return clamped, []
+    written = format_seconds(seconds) if abs(seconds) < 1e15 else f"{seconds:g}"
+    return clamped, [f"{name} {written} was clamped to {format_seconds(clamped)}"]
+
+
+def clamp_resize(resize: float) -> tuple[float, list[str]]:
+    """At most 1.0, the video's own detail, and a note where that is less than asked for."""
+    if resize <= 1.0:
+        return resize, []
+    return 1.0, [f"resize {resize:g} was clamped to 1, the video's full detail"]
+
+
+def _problem(item: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in item["loc"])[:80]
+    if item["type"] == "missing":
+        return f"{name} is missing"
+    if item["type"] == "extra_forbidden":
+        return f"{name} is not an argument of this tool"
+    text = item["msg"].removeprefix("Value error, ")
+    return f"{name}: {text[0].lower() + text[1:] if text.startswith('Input') else text}"
+
+
+def _known(model: type[ToolArguments]) -> str:
+    names = [
+        name if field.is_required() else f"{name} (optional)"
+        for name, field in model.model_fields.items()
+    ]
+    return f"Arguments: {', '.join(names)}"
+
+
+def json_schema(model: type[ToolArguments]) -> dict[str, Any]:
+    """JSON schema of the arguments without pydantic's titles, for native tool calls."""
+    schema = model.model_json_schema()
+    for field in schema["properties"].values():
+        field.pop("title", None)
+    return {
+        "type": "object",
+        "properties": schema["properties"],
+        "required": schema.get("required", []),
+        "additionalProperties": False,
+    }

@@ -1,0 +1,90 @@
+"""`frame_select`: frames spread over a time range, EVA's own action."""
+
+from pydantic import Field
+
+from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
+from eva_graph_tools.errors import InvalidArguments
+from eva_graph_tools.frames import Frame
+from eva_graph_tools.sizing import VisualGrid
+from eva_graph_tools.timecode import format_seconds
+from eva_graph_tools.tool import Tool
+from eva_graph_tools.video import Video, VideoInfo
+
+
+class FrameSelectArguments(ToolArguments):
+    """Which range to watch, how densely and how closely."""
+
+    start_time: Time = Field(description="Start of the range: seconds or [HH:]MM:SS[.mmm].")
+    end_time: Time = Field(description="End of the range: seconds or [HH:]MM:SS[.mmm].")
+    nframes: int = Field(ge=1, description="How many frames to show, spread over the range.")
+    resize: Resize = 1.0
+
+
+def clamp(
+    arguments: FrameSelectArguments, info: VideoInfo
+) -> tuple[FrameSelectArguments, list[str]]:
+    """Hold the range to the video, nframes to its frame count and resize to full detail.
+
+    Raises:
+        InvalidArguments: the range is empty or outside the video. One instant is a range for
+            a single frame.
+    """
+    duration = info.duration_seconds
+    start, start_notes = clamp_time("start_time", arguments.start_time, duration)
+    end, end_notes = clamp_time("end_time", arguments.end_time, duration)
+    asked = f"{format_seconds(arguments.start_time)} to {format_seconds(arguments.end_time)}"
+    if arguments.end_time < 0 or (start_notes and start == duration):
+        raise InvalidArguments(
+            f"frame_select: the range {asked} is outside the video, which has "
+            f"{format_seconds(duration)} seconds"
+        )
+    if end < start or (end == start and arguments.nframes > 1):
+        raise InvalidArguments(
+            f"frame_select: end_time must be after start_time, the range is {asked}"
+        )
+    nframes = min(arguments.nframes, info.frame_count)
+    resize, resize_notes = clamp_resize(arguments.resize)
+    notes = [*start_notes, *end_notes, *resize_notes]
+    if nframes < arguments.nframes:
+        notes.append(f"nframes was clamped to {nframes}, all frames of the video")
+    applied = FrameSelectArguments(start_time=start, end_time=end, nframes=nframes, resize=resize)
+    return applied, notes
+
+
+def fit(
+    arguments: FrameSelectArguments, info: VideoInfo, grid: VisualGrid, budget: int
+) -> tuple[FrameSelectArguments, list[str]]:
+    """Reduce nframes and resize by `VisualGrid.fit` until the look costs at most `budget`."""
+    nframes, resize = grid.fit(info.width, info.height, arguments.nframes, arguments.resize, budget)
+    if (nframes, resize) == (arguments.nframes, arguments.resize):
+        return arguments, []
+    frames = "1 frame" if nframes == 1 else f"{nframes} frames"
+    note = f"reduced to {frames} at resize {resize:g} to fit {budget} visual tokens"
+    return arguments.model_copy(update={"nframes": nframes, "resize": resize}), [note]
+
+
+def estimate(arguments: FrameSelectArguments, info: VideoInfo, grid: VisualGrid) -> int:
+    """Visual tokens of the look."""
+    return grid.estimate(info.width, info.height, arguments.resize, arguments.nframes)
+
+
+def run(video: Video, arguments: FrameSelectArguments, grid: VisualGrid) -> list[Frame]:
+    """The frames at their final size, by the rule of `Video.frame_select`."""
+    return video.frame_select(
+        arguments.start_time,
+        arguments.end_time,
+        nframes=arguments.nframes,
+        size=grid.final_size(video.info.width, video.info.height, arguments.resize),
+    )
+
+
+FRAME_SELECT = Tool(
+    name="frame_select",
+    description="Shows frames spread evenly over a time range of the video, in order of time. "
+    "Use few frames at a small resize to scan, more frames or a larger resize to look closely.",
+    arguments=FrameSelectArguments,
+    clamp=clamp,
+    fit=fit,
+    estimate=estimate,
+    run=run,
+)

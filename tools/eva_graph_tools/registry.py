@@ -1,0 +1,83 @@
+"""The tools on offer, and the two steps of every call: `prepare` (pure), then `execute` (decodes)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eva_graph_tools.arguments import ToolArguments, read_arguments
+from eva_graph_tools.errors import InvalidArguments
+from eva_graph_tools.frame_select import FRAME_SELECT
+from eva_graph_tools.frames import Frame
+from eva_graph_tools.seek import SEEK
+from eva_graph_tools.sizing import VisualGrid
+from eva_graph_tools.tool import Tool
+from eva_graph_tools.video import Video, VideoInfo
+
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK)}
+"""Every tool by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedLook:
+    """A call that is ready to run.
+
+    Attributes:
+        tool: the tool called.
+        requested: the arguments as the policy wrote them.
+        arguments: the arguments that will run, clamped and within the budget.
+        estimated_visual_tokens: what the look costs, by the tools' one rule.
+        notes: what differs from the request, one short sentence each; empty if nothing does.
+        grid: the patches that final sizes follow.
+    """
+
+    tool: Tool
+    requested: Mapping[str, Any]
+    arguments: ToolArguments
+    estimated_visual_tokens: int
+    notes: tuple[str, ...] = ()
+    grid: VisualGrid = field(default_factory=VisualGrid)
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """The arguments that will run, as JSON."""
+        return self.arguments.model_dump(mode="json")
+
+
+def prepare(
+    tool_name: str,
+    arguments: Mapping[str, Any],
+    *,
+    info: VideoInfo,
+    grid: VisualGrid,
+    look_budget: int,
+    tools: Mapping[str, Tool] = TOOLS,
+) -> PreparedLook:
+    """Check a call, clamp it to the video and fit it to a budget in visual tokens. Pure.
+
+    Raises:
+        InvalidArguments: one line for the policy: no such tool, arguments that cannot be used,
+            or a budget that pays for nothing.
+    """
+    tool = tools.get(tool_name)
+    if tool is None:
+        raise InvalidArguments(f"there is no tool {tool_name!r:.80}, use {', '.join(tools)}")
+    asked = read_arguments(tool.arguments, tool.name, arguments)
+    clamped, clamp_notes = tool.clamp(asked, info)
+    applied, fit_notes = tool.fit(clamped, info, grid, look_budget)
+    return PreparedLook(
+        tool=tool,
+        requested=arguments,
+        arguments=applied,
+        estimated_visual_tokens=tool.estimate(applied, info, grid),
+        notes=(*clamp_notes, *fit_notes),
+        grid=grid,
+    )
+
+
+def execute(video: Video, look: PreparedLook) -> list[Frame]:
+    """Decode the frames of a prepared look, in order of time, at their final size.
+
+    Raises:
+        ToolError: the frames cannot be decoded.
+    """
+    return look.tool.run(video, look.arguments, look.grid)
