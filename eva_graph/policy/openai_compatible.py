@@ -1,0 +1,224 @@
+"""A policy behind any OpenAI-compatible server, vLLM first.
+
+It sends chat completions and keeps the token ids and log-probabilities that the server offers.
+What a server refuses (images in tool messages, fields it does not know) is tried once in the next
+plainer form, and what passed is remembered for the following calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eva_graph.errors import (
+    ContextOverflow,
+    ContinuationUnsupported,
+    InvalidRequest,
+    PolicyError,
+    PolicyProtocolError,
+)
+from eva_graph.policy.delivery import image_role
+from eva_graph.policy.manners import Manners, plainer
+from eva_graph.policy.protocol import Completion, ImageRole, PolicyInfo, PolicyRequest
+from eva_graph.policy.replies import LogprobsKind, ServedModel, read_completion, read_models
+from eva_graph.policy.transport import Exchange, Refused, Server, run_blocking
+from eva_graph.policy.wire import WireFormat, to_wire
+from eva_graph_tools import FrameRef, VisualGrid
+
+Json = dict[str, Any]
+
+_CONTINUATION_STATUS = {400, 422}
+
+
+class OpenAIPolicy:
+    """A model served over the OpenAI chat-completions protocol.
+
+    Args:
+        base_url: address up to and including `/v1`.
+        model: served name; asked from the server when None.
+        api_key: sent as bearer token; None takes `OPENAI_API_KEY`, or none at all.
+        timeout_seconds: longest wait for one answer.
+        deadline_seconds: longest wait for a call with its retries.
+        max_retries: further requests after a refused or broken connection, silence, 429 or 5xx.
+        backoff_seconds: wait before the first retry, doubled each time; `Retry-After` counts up
+            to 30 s.
+        grid: patches of the served model's image processor.
+        context_tokens: prompt plus completion; None asks the server.
+        images: message that carries the frames at first (see `eva_graph.policy.delivery`).
+        frame_path: file of a frame on a disk that the server reads too (vLLM:
+            `--allowed-local-media-path`); None sends the bytes.
+        continuation: whether the server continues assistant messages and guides decoding as vLLM
+            does; None believes it of servers that call themselves vLLM.
+        logprobs: what the server's log-probabilities are (vLLM: `--logprobs-mode`), or None to
+            ask for none.
+        extra_body: further fields for every request, e.g. `{"top_k": 20}`.
+        headers: further HTTP headers.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout_seconds: float = 300.0,
+        deadline_seconds: float = 900.0,
+        max_retries: int = 2,
+        backoff_seconds: float = 0.5,
+        grid: VisualGrid | None = None,
+        context_tokens: int | None = None,
+        images: ImageRole = "tool",
+        frame_path: Callable[[FrameRef], Path | None] | None = None,
+        continuation: bool | None = None,
+        logprobs: LogprobsKind | None = "raw",
+        extra_body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        if not base_url.startswith(("http://", "https://")):
+            raise InvalidRequest(f"{base_url!r} is no server address: it starts with http(s)://")
+        self._server = Server(
+            base_url=base_url,
+            api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_retries=max_retries,
+            backoff_seconds=backoff_seconds,
+            headers=dict(headers or {}),
+        )
+        self._model = model
+        self._grid = grid or VisualGrid()
+        self._context_tokens = context_tokens
+        self._frame_path = frame_path
+        self._continuation = continuation
+        self._logprobs: LogprobsKind | None = logprobs
+        self._extra_body = dict(extra_body or {})
+        self._manners = Manners(delivery=images)
+        self._served: ServedModel | None = None
+        self._asking = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"OpenAIPolicy({self._server.base_url!r}, model={self._model!r})"
+
+    @property
+    def info(self) -> PolicyInfo:
+        """Facts about the served model; the first access asks the server and blocks for it.
+
+        Raises:
+            PolicyError: the server cannot be asked.
+            InvalidRequest: it serves several models and none was chosen.
+        """
+        served = self._ask()
+        supports = served.is_vllm if self._continuation is None else self._continuation
+        return PolicyInfo(
+            name=served.name,
+            backend="openai",
+            grid=self._grid,
+            context_tokens=self._context_tokens or served.context_tokens,
+            supports_continuation=supports,
+        )
+
+    def generate(self, request: PolicyRequest) -> Completion:
+        """Write the next assistant text; see the protocol. Raises `PolicyError`."""
+        return run_blocking(lambda: self.agenerate(request))
+
+    async def agenerate(self, request: PolicyRequest) -> Completion:
+        """Like `generate`, without blocking the event loop."""
+        info = await asyncio.to_thread(lambda: self.info)
+        if _continues(request) and not info.supports_continuation:
+            raise ContinuationUnsupported(f"{info.name} is not known to continue messages")
+        started = time.perf_counter()
+        async with Exchange(self._server) as exchange:
+            reply, manners = await self._negotiate(exchange, request, info.name)
+            try:
+                completion = read_completion(reply, self._logprobs)
+            except PolicyError as error:
+                error.requests = exchange.requests
+                raise
+        return replace(
+            completion,
+            images_in=image_role(manners.delivery),
+            requests=exchange.requests,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _ask(self) -> ServedModel:
+        with self._asking:
+            if self._served is None:
+                self._served = run_blocking(self._models)
+            return self._served
+
+    async def _models(self) -> ServedModel:
+        async with Exchange(self._server) as exchange:
+            try:
+                return read_models(await exchange.get("/models"), self._model)
+            except (Refused, PolicyProtocolError):
+                if self._model is None:
+                    raise
+                return ServedModel(name=self._model)
+
+    async def _negotiate(
+        self, exchange: Exchange, request: PolicyRequest, model: str
+    ) -> tuple[Json, Manners]:
+        """Send the request, in plainer forms while the server finds fault with its form."""
+        manners: Manners | None = self._manners
+        refusals: list[Refused] = []
+        while manners is not None:
+            body = await asyncio.to_thread(self._body, request, model, manners)
+            try:
+                reply = await exchange.post("/chat/completions", body)
+            except Refused as refusal:
+                refusals.append(refusal)
+                manners = plainer(manners, refusal, request.messages)
+            else:
+                self._manners = replace(manners, bounded=True)
+                return reply, manners
+        raise _verdict(refusals, request, exchange.requests)
+
+    def _body(self, request: PolicyRequest, model: str, manners: Manners) -> Json:
+        wire_format = WireFormat(
+            delivery=manners.delivery,
+            media_uuid="uuid" not in manners.without,
+            frame_path=self._frame_path,
+        )
+        body: Json = {
+            "model": model,
+            "messages": to_wire(request.messages, request.load_frame, wire_format),
+            "temperature": request.temperature,
+            "return_token_ids": True,
+        }
+        if manners.bounded:
+            body[manners.length_field] = request.max_new_tokens
+        if self._logprobs is not None:
+            body["logprobs"] = True
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.tools:
+            body["tools"] = [dict(tool) for tool in request.tools]
+        if request.continue_final:
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
+        if request.guided_regex is not None:
+            body["structured_outputs"] = {"regex": request.guided_regex}
+        kept = {name: value for name, value in body.items() if name not in manners.without}
+        return kept | self._extra_body
+
+
+def _continues(request: PolicyRequest) -> bool:
+    return request.continue_final or request.guided_regex is not None
+
+
+def _verdict(refusals: list[Refused], request: PolicyRequest, requests: int) -> PolicyError:
+    """The error of a call that was refused in every form: the first refusal says most."""
+    first, last = refusals[0], refusals[-1]
+    refusal = last if isinstance(last, ContextOverflow) else first
+    if refusal.status in _CONTINUATION_STATUS and _continues(request) and refusal is first:
+        return ContinuationUnsupported(str(first), requests=requests)
+    refusal.requests = requests
+    return refusal
