@@ -18,13 +18,15 @@ from eva_graph_tools.errors import (
 )
 from eva_graph_tools.frame_select import FrameSelectArguments
 from eva_graph_tools.frames import Frame, FrameRef, encode
+from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.registry import TOOLS, PreparedLook, execute, prepare
+from eva_graph_tools.restore import restore
 from eva_graph_tools.seek import SeekArguments
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.store import FrameStore
 from eva_graph_tools.timecode import labels, parse_time
 from eva_graph_tools.tool import Tool
-from eva_graph_tools.video import Video, VideoInfo
+from eva_graph_tools.video import Video
 
 __all__ = [
     "TOOLS",
@@ -51,4 +53,5 @@ __all__ = [
     "labels",
     "parse_time",
     "prepare",
+    "restore",
 ]

@@ -5,10 +5,11 @@ from pydantic import Field
 from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
 from eva_graph_tools.errors import InvalidArguments
 from eva_graph_tools.frames import Frame
+from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.timecode import format_seconds
 from eva_graph_tools.tool import Tool
-from eva_graph_tools.video import Video, VideoInfo
+from eva_graph_tools.video import Video
 
 
 class FrameSelectArguments(ToolArguments):

@@ -1,4 +1,4 @@
-"""The tools on offer, and the two steps of every call: `prepare` (pure), then `execute` (decodes)."""
+"""The tools on offer, and the two steps of a call: `prepare` (pure), then `execute` (decodes)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,10 +8,11 @@ from eva_graph_tools.arguments import ToolArguments, read_arguments
 from eva_graph_tools.errors import InvalidArguments
 from eva_graph_tools.frame_select import FRAME_SELECT
 from eva_graph_tools.frames import Frame
+from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.tool import Tool
-from eva_graph_tools.video import Video, VideoInfo
+from eva_graph_tools.video import Video
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK)}
 """Every tool by name."""

@@ -4,9 +4,10 @@ from pydantic import Field
 
 from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
 from eva_graph_tools.frames import Frame
+from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.tool import Tool
-from eva_graph_tools.video import Video, VideoInfo
+from eva_graph_tools.video import Video
 
 
 class SeekArguments(ToolArguments):

@@ -2,7 +2,7 @@
 
 Any number of processes may share a store: a file appears complete or not at all, and is never
 changed. Reading verifies the hash. With a byte bound the least recently used frames are dropped; a
-frame that is gone can be decoded again from its reference while its video exists.
+frame that is gone can be decoded again while its video exists (`eva_graph_tools.restore`).
 """
 
 import hashlib
@@ -20,7 +20,6 @@ from PIL import Image
 from eva_graph_tools.errors import FrameMissing
 from eva_graph_tools.frames import DEFAULT_ENCODING, Frame, FrameRef, encode, reference
 from eva_graph_tools.timecode import format_seconds
-from eva_graph_tools.video import Video
 
 CACHE_BYTES = 2 * 1024**3
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
@@ -47,11 +46,6 @@ class FrameStore:
     def cache(cls, max_bytes: int = CACHE_BYTES) -> "FrameStore":
         """The user's bounded frame cache, for runs that are not recorded."""
         return cls(platformdirs.user_cache_path("eva-graph") / "frames", max_bytes=max_bytes)
-
-    @classmethod
-    def of_run(cls, run: Path | str) -> "FrameStore":
-        """The frames that a recorded run owns: RUN/frames, unbounded."""
-        return cls(Path(run) / "frames")
 
     def path(self, ref: FrameRef) -> Path:
         """Where the reference's bytes lie if they are present."""
@@ -92,32 +86,18 @@ class FrameStore:
 
     def open_image(self, ref: FrameRef) -> Image.Image:
         """The stored frame as an RGB image. Raises `FrameMissing` as `read` does."""
-        with Image.open(io.BytesIO(self.read(ref))) as image:
-            return image.convert("RGB")
+        image: Image.Image = Image.open(io.BytesIO(self.read(ref)))
+        return image.convert("RGB")
 
-    def restore(self, ref: FrameRef, video: Video) -> bytes:
-        """Decode a missing frame again, check its hash and keep it; returns the encoded bytes.
+    def keep(self, ref: FrameRef, data: bytes) -> None:
+        """Store bytes that a reference names.
 
         Raises:
-            FrameMissing: `video` is another one, or the frame no longer comes out the same.
-            DecodeError: the frame cannot be decoded.
+            ValueError: their hash is another one.
         """
-        at = format_seconds(ref.pts_seconds)
-        if video.video_id != ref.video_id:
-            raise FrameMissing(
-                f"the frame at {at} s is of another video than {video.path.name}: "
-                "give the video that it was taken from"
-            )
-        size = (ref.width, ref.height)
-        frame = video.frames_at([ref.pts_seconds], size=size, box=ref.box)[0]
-        data = encode(frame, ref.encoding)
         if hashlib.sha256(data).hexdigest() != ref.sha256:
-            raise FrameMissing(
-                f"the frame at {at} s of {video.path.name} no longer decodes to the same bytes: "
-                "use the library versions of the record, or its own frames"
-            )
+            raise ValueError(f"these bytes are not those of {ref.uri}")
         self._write(ref, data)
-        return data
 
     def _write(self, ref: FrameRef, data: bytes) -> None:
         path = self.path(ref)

@@ -10,8 +10,9 @@ from typing import Any
 
 from eva_graph_tools.arguments import ToolArguments, json_schema
 from eva_graph_tools.frames import Frame
+from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.sizing import VisualGrid
-from eva_graph_tools.video import Video, VideoInfo
+from eva_graph_tools.video import Video
 
 Adjusted = tuple[Any, list[str]]
 """Arguments after a step, of the tool's own model, and notes on what the step changed."""

@@ -8,61 +8,27 @@ caller at a time and releases the interpreter lock while it does.
 import math
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
-import av
 import numpy as np
 import numpy.typing as npt
 
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
 from eva_graph_tools.frames import Box, Frame
-from eva_graph_tools.index import FrameIndex, build_index
-from eva_graph_tools.media import Source, content_id, open_source, regular_file
+from eva_graph_tools.index import build_index
+from eva_graph_tools.info import VideoInfo, describe, read_header
+from eva_graph_tools.media import content_id, open_source, regular_file
 from eva_graph_tools.picture import Geometry, Painter, geometry_of
 from eva_graph_tools.sampling import Target, exact_targets, key_targets, range_targets
 from eva_graph_tools.timecode import format_seconds
 
 _EDGE_TOLERANCE_SECONDS = 1e-3
 _MAX_SIDE_PIXELS = 16_384
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoInfo:
-    """What is known of a video without looking at it.
-
-    Attributes:
-        duration_seconds: from the first frame's appearance to the last frame's end.
-        width, height: pixels as displayed, after rotation and with square pixels.
-        average_fps: frames shown per second.
-        codec: for example "h264", "hevc", "vp9", "av1".
-        container: FFmpeg's name of the format, for example "matroska,webm".
-        frame_count: frames shown.
-        start_offset_seconds: the first displayed frame's time on the container's own clock;
-            subtract it from times of other tracks.
-        rotation_degrees: clockwise turn already applied for display: 0, 90, 180 or 270.
-        coded_width, coded_height: pixels as stored, before rotation and aspect.
-        stream_duration_seconds: what the file's header claims for the video stream, the true
-            duration where it claims nothing.
-    """
-
-    duration_seconds: float
-    width: int
-    height: int
-    average_fps: float
-    codec: str
-    container: str
-    frame_count: int
-    start_offset_seconds: float
-    rotation_degrees: int
-    coded_width: int
-    coded_height: int
-    stream_duration_seconds: float
 
 
 class Video:
@@ -77,15 +43,13 @@ class Video:
         video_id: "sha256:<hex>" of its size, first and last MiB.
     """
 
-    def __init__(
-        self, path: Path, decoder: Decoder, index: FrameIndex, info: VideoInfo, geometry: Geometry
-    ) -> None:
+    def __init__(self, path: Path, decoder: Decoder, info: VideoInfo, geometry: Geometry) -> None:
         """Use `Video.open`."""
         self.path = path
         self.info = info
         self.video_id = content_id(path)
         self._decoder: Decoder | None = decoder
-        self._index = index
+        self._index = decoder.index
         self._geometry = geometry
         self._lock = threading.Lock()
 
@@ -104,28 +68,20 @@ class Video:
         """
         file = regular_file(Path(path))
         source = open_source(file)
-        try:
-            return cls._of_source(file, source)
-        except BaseException:
-            source[0].close()
-            raise
-
-    @classmethod
-    def _of_source(cls, file: Path, source: Source) -> "Video":
-        container, stream = source
-        sample_aspect_ratio = stream.sample_aspect_ratio
-        index = build_index(container, stream)
+        header = read_header(*source)
+        index = build_index(*source)
         if index is None:
+            source[0].close()
             raise DecodeError(f"{file.name}: the video stream holds no frames")
         decoder = Decoder(partial(open_source, file), source, index)
-        first = decoder.first(lambda frame: geometry_of(frame, sample_aspect_ratio))
+        first = decoder.first(lambda frame: geometry_of(frame, header.sample_aspect_ratio))
         if first is None:
+            decoder.close()
             raise DecodeError(f"{file.name}: no frame can be decoded, the file is damaged")
-        if first[0] > 0:
-            index = index.starting_at(first[0])
-            decoder.index = index
-        info = _describe(container.format.name, stream, index, first[1])
-        return cls(file, decoder, index, info, first[1])
+        # Time zero is the first frame that can be shown: a file cut between key frames starts
+        # with pictures that refer to what was cut away.
+        decoder.index = index = index.starting_at(first[0])
+        return cls(file, decoder, describe(header, index, first[1]), first[1])
 
     def close(self) -> None:
         """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""
@@ -280,24 +236,3 @@ class Video:
             f"{self.path.name}: nothing can be decoded at {format_seconds(seconds)} s, "
             "the file is damaged there; ask for another time"
         )
-
-
-def _describe(
-    container: str, stream: av.VideoStream, index: FrameIndex, geometry: Geometry
-) -> VideoInfo:
-    duration = index.duration_seconds
-    claimed = float((stream.duration or 0) * index.time_base)
-    return VideoInfo(
-        duration_seconds=duration,
-        width=geometry.width,
-        height=geometry.height,
-        average_fps=index.frame_count / duration if duration > 0 else 0.0,
-        codec=stream.codec_context.codec.canonical_name,
-        container=container,
-        frame_count=index.frame_count,
-        start_offset_seconds=index.start_seconds,
-        rotation_degrees=geometry.rotation_degrees,
-        coded_width=stream.width,
-        coded_height=stream.height,
-        stream_duration_seconds=claimed if claimed > 0 else duration,
-    )

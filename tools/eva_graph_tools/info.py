@@ -1,0 +1,87 @@
+"""`VideoInfo`: what is known of a video without looking at it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from eva_graph_tools.index import FrameIndex
+from eva_graph_tools.picture import Geometry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoInfo:
+    """What is known of a video without looking at it.
+
+    Attributes:
+        duration_seconds: from the first frame's appearance to the last frame's end.
+        width, height: pixels as displayed, after rotation and with square pixels.
+        average_fps: frames shown per second.
+        codec: for example "h264", "hevc", "vp9", "av1".
+        container: FFmpeg's name of the format, for example "matroska,webm".
+        frame_count: frames shown.
+        start_offset_seconds: the first displayed frame's time on the container's own clock;
+            subtract it from times of other tracks.
+        rotation_degrees: clockwise turn already applied for display: 0, 90, 180 or 270.
+        coded_width, coded_height: pixels as stored, before rotation and aspect.
+        stream_duration_seconds: what the file's header claims for the video stream, the true
+            duration where it claims nothing.
+    """
+
+    duration_seconds: float
+    width: int
+    height: int
+    average_fps: float
+    codec: str
+    container: str
+    frame_count: int
+    start_offset_seconds: float
+    rotation_degrees: int
+    coded_width: int
+    coded_height: int
+    stream_duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """What the file's header says, read before decoding may reopen the file."""
+
+    container: str
+    codec: str
+    width: int
+    height: int
+    duration_seconds: float
+    sample_aspect_ratio: Fraction | None
+
+
+def read_header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
+    """The header's claims on a stream; a missing duration is 0.0."""
+    return Header(
+        container=container.format.name,
+        codec=stream.codec_context.codec.canonical_name,
+        width=stream.width,
+        height=stream.height,
+        duration_seconds=float((stream.duration or 0) * (stream.time_base or 0)),
+        sample_aspect_ratio=stream.sample_aspect_ratio,
+    )
+
+
+def describe(header: Header, index: FrameIndex, geometry: Geometry) -> VideoInfo:
+    """What the header, the index and the geometry say together."""
+    duration = index.duration_seconds
+    return VideoInfo(
+        duration_seconds=duration,
+        width=geometry.width,
+        height=geometry.height,
+        average_fps=index.frame_count / duration,
+        codec=header.codec,
+        container=header.container,
+        frame_count=index.frame_count,
+        start_offset_seconds=index.start_seconds,
+        rotation_degrees=geometry.rotation_degrees,
+        coded_width=header.width,
+        coded_height=header.height,
+        stream_duration_seconds=header.duration_seconds
+        if header.duration_seconds > 0
+        else duration,
+    )
