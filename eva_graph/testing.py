@@ -126,14 +126,13 @@ def make_clip(
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "g": str(fps)})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.time_base = Fraction(1, fps)
         for number in range(max(1, round(seconds * fps))):
             image = Image.new("RGB", size, CLIP_COLOURS[clip_colour(number / fps)])
             ImageDraw.Draw(image).text(
                 (width / 2, height / 2), str(number), fill="black", font=font, anchor="mm"
             )
             frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
-            frame.pts, frame.time_base = number, stream.time_base
+            frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
