@@ -1,7 +1,7 @@
 """parse → budget → execute → render: the one look executor that graph and training share.
 
-`LookExecutor.read` turns policy text into an outcome; `LookExecutor.look` runs its calls side by
-side and renders the message that shows their frames. Neither raises for what a policy wrote: a
+`LookExecutor.read` turns policy text into an outcome; `LookExecutor.respond` runs its calls side
+by side and renders the message that shows their frames. Neither raises for what a policy wrote: a
 tool's error becomes text for the policy and an entry in the result. A bug crashes.
 """
 
@@ -12,14 +12,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from eva_graph_tools import FrameStore, Tool, ToolError, Video, VisualGrid
+from eva_graph_tools import FrameStore, Tool, ToolError, Video
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.base import CallResult, Closing, Dialect, PreparedCall, Question
 from eva_graph.dialects.eva import number_calls
 from eva_graph.dialects.reference import SampleLost
+from eva_graph.dialects.parsing import WRITE_ONE
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
+from eva_graph.limits import Limits, estimate_tokens
 from eva_graph.policy.protocol import NativeCall
+from eva_graph.state import Spent, StopReason
+
+NEITHER = "there is no tool call and no answer in this message"
+_MAX_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,18 +34,12 @@ class LookReply:
 
     results: tuple[CallResult, ...]
     messages: tuple[AnyMessage, ...]
+    spent: Spent
+    """What the episode has used, this look and its messages included."""
+    forced: StopReason | None = None
+    """Why the next turn has to answer; the messages say so."""
     lost: bool = False
     """Reference profile only: the harness would have raised and lost the sample."""
-
-    @property
-    def frame_count(self) -> int:
-        """Frames shown."""
-        return sum(len(result.frames) for result in self.results)
-
-    @property
-    def visual_tokens(self) -> int:
-        """Visual tokens of the frames shown."""
-        return sum(result.visual_tokens for result in self.results)
 
     @property
     def failed(self) -> bool:
@@ -56,7 +56,7 @@ class LookExecutor:
     question: Question
     store: FrameStore
     tools: Mapping[str, Tool]
-    grid: VisualGrid = field(default_factory=VisualGrid)
+    limits: Limits = field(default_factory=Limits)
 
     def read(
         self, text: str, *, message_id: str, truncated: bool = False,
@@ -68,64 +68,73 @@ class LookExecutor:
         """
         outcome = self.dialect.read(text, truncated=truncated, native_calls=native_calls)
         if isinstance(outcome, Neither) and self.dialect.repairs:
-            outcome = Malformed(error="there is no tool call and no answer in this message")
+            outcome = Malformed(error=f"{NEITHER}; {WRITE_ONE}")
         return number_calls(outcome, message_id)
 
-    def look(
-        self, calls: Sequence[ToolCall], *, look_budget: int, closing: Closing, message_id: str,
-        total_budget: int | None = None,
-    ) -> LookReply:
-        """Run the calls side by side and render their frames in call order.
+    def respond(self, outcome: Calls | Malformed, *, spent: Spent, message_id: str) -> LookReply:
+        """Run the calls within budget, side by side, and render what they showed in call order;
+        or tell a malformed turn's error back.
 
         Args:
-            calls: at least one.
-            look_budget: visual tokens allowed for each call.
-            closing: whether more looks are possible.
+            outcome: what the turn wants.
+            spent: what the episode has used, the turn's own message included.
             message_id: id of the message that will show the frames.
-            total_budget: visual tokens allowed for all calls together; None for no such limit.
         """
-        prepared = self._prepare_all(calls, look_budget, total_budget)
-        if len(calls) == 1:
-            results = [self._run(calls[0], prepared[0])]
-        else:
-            with ThreadPoolExecutor(min(len(calls), 8), thread_name_prefix="look") as pool:
-                results = list(pool.map(self._run, calls, prepared))
-        messages = self.dialect.reply(
-            results, question=self.question, closing=closing, message_id=message_id
-        )
-        lost = any(isinstance(item, SampleLost) for item in prepared)
-        return LookReply(results=tuple(results), messages=tuple(messages), lost=lost)
-
-    def complain(self, malformed: Malformed, *, closing: Closing, message_id: str) -> LookReply:
-        """Tell a malformed turn's error back; no frames."""
-        messages = self.dialect.complain(
-            malformed.error, call_ids=malformed.call_ids, question=self.question,
-            closing=closing, message_id=message_id,
-        )
-        return LookReply(results=(), messages=tuple(messages))
-
-    def respond(
-        self, outcome: Outcome, *, look_budget: int, closing: Closing, message_id: str,
-        total_budget: int | None = None,
-    ) -> LookReply:
-        """`look` or `complain`, whichever the outcome needs; an answer needs neither."""
-        if isinstance(outcome, Malformed):
-            return self.complain(outcome, closing=closing, message_id=message_id)
+        results: list[CallResult] = []
+        lost = False
         if isinstance(outcome, Calls):
-            return self.look(outcome.calls, look_budget=look_budget, closing=closing,
-                             message_id=message_id, total_budget=total_budget)
-        return LookReply(results=(), messages=())
+            prepared = self._prepare_all(outcome.calls, self.limits.total_budget(spent))
+            results = self._run_all(outcome.calls, prepared)
+            lost = any(isinstance(item, SampleLost) for item in prepared)
+
+        def render(closing: Closing) -> list[AnyMessage]:
+            if isinstance(outcome, Malformed):
+                return self.dialect.complain(
+                    outcome.error, call_ids=outcome.call_ids, question=self.question,
+                    closing=closing, message_id=message_id,
+                )
+            return self.dialect.reply(
+                results, question=self.question, closing=closing, message_id=message_id
+            )
+
+        messages = render("continue")
+        after = self._spent(spent, results, messages)
+        forced = self.limits.forced(after)
+        if forced is not None:
+            messages = render("answer_now")
+        return LookReply(
+            results=tuple(results), messages=tuple(messages), spent=after, forced=forced, lost=lost
+        )
+
+    def _spent(
+        self, spent: Spent, results: Sequence[CallResult], messages: Sequence[AnyMessage]
+    ) -> Spent:
+        return Spent(
+            turns=spent["turns"],
+            frames=spent["frames"] + sum(len(result.frames) for result in results),
+            visual_tokens=spent["visual_tokens"] + sum(r.visual_tokens for r in results),
+            context_tokens=spent["context_tokens"] + estimate_tokens(messages, self.limits.grid),
+        )
+
+    def _run_all(
+        self, calls: Sequence[ToolCall], prepared: Sequence[PreparedCall | ToolError]
+    ) -> list[CallResult]:
+        if len(calls) == 1:
+            return [self._run(calls[0], prepared[0])]
+        with ThreadPoolExecutor(min(len(calls), _MAX_WORKERS), thread_name_prefix="look") as pool:
+            return list(pool.map(self._run, calls, prepared))
 
     def _prepare_all(
-        self, calls: Sequence[ToolCall], look_budget: int, total_budget: int | None
+        self, calls: Sequence[ToolCall], total_budget: int | None
     ) -> list[PreparedCall | ToolError]:
         prepared: list[PreparedCall | ToolError] = []
         left = total_budget
         for call in calls:
-            allowed = look_budget if left is None else min(look_budget, max(left, 0))
+            budget = self.limits.look_budget
+            allowed = budget if left is None else min(budget, max(left, 0))
             try:
                 item = self.dialect.prepare(
-                    call, tools=self.tools, info=self.video.info, grid=self.grid,
+                    call, tools=self.tools, info=self.video.info, grid=self.limits.grid,
                     look_budget=allowed,
                 )
             except ToolError as error:
@@ -152,7 +161,7 @@ class LookExecutor:
         return CallResult(
             call=call, applied=prepared.applied, notes=prepared.notes, frames=refs,
             estimated_visual_tokens=prepared.estimated_visual_tokens,
-            visual_tokens=sum(self.grid.visual_tokens(f.width, f.height) for f in frames),
+            visual_tokens=sum(self.limits.grid.visual_tokens(f.width, f.height) for f in frames),
             requested_seconds=tuple(frame.requested_seconds for frame in frames),
             snapped=tuple(frame.snapped for frame in frames),
             clock=prepared.clock(len(frames)), seconds=time.perf_counter() - started,

@@ -1,0 +1,176 @@
+"""One episode as a node sees it: the bound parts, the knobs, the journal and the budgets.
+
+Live objects (policy, stores, videos) are bound by the graph's factory in `Wiring`; everything
+that differs between runs comes from the state and the `Context`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from eva_graph_tools import FrameMissing, FrameRef, Tool, Video, restore
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+
+from eva_graph.dialects import Dialect, Question
+from eva_graph.limits import Limits
+from eva_graph.look import LookExecutor
+from eva_graph.policy.protocol import Policy, PolicyInfo
+from eva_graph.state import AgentState, Context
+from eva_graph.trajectory.journal import EventKind
+from eva_graph.trajectory.messages import message_to_json
+from eva_graph.trajectory.recorder import Recorder, Recorders
+from eva_graph.trajectory.versions import installed_versions
+from eva_graph.videos import OpenVideos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """What the factory binds: shared by all episodes of a graph."""
+
+    policy: Policy
+    dialect: Dialect
+    tools: Mapping[str, Tool]
+    defaults: Context = field(default_factory=Context)
+    recorders: Recorders = field(default_factory=Recorders)
+    videos: OpenVideos = field(default_factory=OpenVideos)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRun:
+    """Who is running: identity of this execution, its knobs and its stream."""
+
+    context: Context
+    thread_id: str
+    namespace: str
+    task_id: str
+    attempt: int
+    emit: Callable[[dict[str, Any]], None]
+
+    def new_trajectory_id(self) -> str:
+        """Stable across retry and resume of the first step, new for every other episode."""
+        key = "|".join((self.thread_id, self.namespace, self.task_id))
+        return hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A node's hold on the episode it is working for."""
+
+    wiring: Wiring
+    run: NodeRun
+    node: str
+    trajectory_id: str
+    video_path: str
+    question: Question
+
+    @classmethod
+    def of(cls, wiring: Wiring, run: NodeRun, node: str, state: AgentState) -> Episode:
+        """The episode that a state belongs to; a state without id starts a new one."""
+        return cls(
+            wiring=wiring, run=run, node=node,
+            trajectory_id=state.get("trajectory_id") or run.new_trajectory_id(),
+            video_path=state["video"],
+            question=Question(text=state["question"], options=state.get("options") or {}),
+        )
+
+    @property
+    def context(self) -> Context:
+        """The run's knobs."""
+        return self.run.context
+
+    @property
+    def policy(self) -> PolicyInfo:
+        """Facts about the policy."""
+        return self.wiring.policy.info
+
+    @property
+    def recorder(self) -> Recorder:
+        """Where this run's events and frames go."""
+        return self.wiring.recorders.of(self.context.record)
+
+    @property
+    def limits(self) -> Limits:
+        """Budgets of this run."""
+        return Limits.of(
+            self.context, self.policy.grid, context_tokens=self.policy.context_tokens,
+            forces_answer=self.wiring.dialect.repairs,
+        )
+
+    def message_id(self, turn: int, role: str) -> str:
+        """Deterministic, so that a repeated step replaces its messages."""
+        return f"{self.trajectory_id}:{turn}:{role}"
+
+    def journal(self, turn: int, kind: EventKind, data: dict[str, Any]) -> None:
+        """Add one event."""
+        self.recorder.append(
+            self.trajectory_id, turn=turn, kind=kind, node=self.node, attempt=self.run.attempt,
+            data=data,
+        )
+
+    def emit(self, turn: int, **data: Any) -> None:
+        """Tell whoever streams what this node did."""
+        self.run.emit({"eva_graph": self.node, "trajectory_id": self.trajectory_id, "turn": turn,
+                       **data})
+
+    @contextmanager
+    def executor(self) -> Iterator[LookExecutor]:
+        """The look executor on the open video. Raises `ToolError` if it cannot be opened."""
+        with self.wiring.videos.use(self.video_path) as video:
+            yield LookExecutor(
+                video=video, dialect=self.wiring.dialect, question=self.question,
+                store=self.recorder.frames, tools=self.wiring.tools, limits=self.limits,
+            )
+
+    def load_frame(self, ref: FrameRef) -> bytes:
+        """Stored bytes of a frame; a missing one is decoded again and its hash checked.
+
+        Raises:
+            FrameMissing: it is gone, and so is its video, or it no longer decodes alike.
+        """
+        store = self.recorder.frames
+        try:
+            return store.read(ref)
+        except FrameMissing:
+            with self.wiring.videos.use(self.video_path) as video:
+                restore(store, ref, video)
+            return store.read(ref)
+
+    def opening(self, video: Video) -> list[AnyMessage]:
+        """System and user message; no frame is ever shown before the first plan."""
+        dialect, tools = self.wiring.dialect, list(self.wiring.tools.values())
+        system = dialect.system_text(tools, self.policy.grid, self.context.look_budget)
+        user = dialect.user_text(self.question, video.info)
+        return [SystemMessage(content=system, id=self.message_id(0, "system")),
+                HumanMessage(content=user, id=self.message_id(0, "user"))]
+
+    def journal_start(self, video: Video, opening: list[AnyMessage]) -> None:
+        """Write down everything that is fixed for the episode."""
+        info, policy = video.info, self.policy
+        self.journal(0, "start", {
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "video": {
+                "video_id": video.video_id, "path": self.video_path,
+                "duration_seconds": info.duration_seconds, "width": info.width,
+                "height": info.height, "average_fps": info.average_fps,
+                "start_offset_seconds": info.start_offset_seconds,
+            },
+            "question": self.question.text, "options": dict(self.question.options),
+            "dialect": self.wiring.dialect.name, "tools": list(self.wiring.tools),
+            "policy": {
+                "name": policy.name, "backend": policy.backend,
+                "patch_pixels": policy.grid.patch_pixels, "min_pixels": policy.grid.min_pixels,
+                "max_pixels": policy.grid.max_pixels, "context_tokens": policy.context_tokens,
+            },
+            "context": context_to_json(self.context), "versions": installed_versions(),
+            "messages": [message_to_json(message) for message in opening],
+        })
+
+
+def context_to_json(context: Context) -> dict[str, Any]:
+    """The knobs as plain JSON."""
+    return {name: getattr(context, name) for name in context.__dataclass_fields__}

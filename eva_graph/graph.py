@@ -1,0 +1,134 @@
+"""`build_graph`: the wiring of the state machine and nothing else.
+
+    START → summary → plan → action → reflection ─┬─ not enough → summary
+                  └─ answered at once ─→ END      └─ enough, or out of budget → END
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from eva_graph_tools import TOOLS, FrameStore, Tool
+from langchain_core.language_models import BaseChatModel
+from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime, get_runtime
+
+from eva_graph.dialects import Dialect, get_dialect
+from eva_graph.driver import run_async, run_sync
+from eva_graph.episode import NodeRun, Wiring
+from eva_graph.errors import InvalidRequest
+from eva_graph.nodes import NODES, NodeCore
+from eva_graph.policy.protocol import Policy
+from eva_graph.state import AgentInput, AgentOutput, AgentState, Context
+from eva_graph.trajectory.recorder import Recorders
+from eva_graph.videos import OpenVideos
+
+VideoGraph: TypeAlias = CompiledStateGraph[AgentState, Context, AgentInput, AgentOutput]
+
+
+def build_graph(
+    policy: str | Policy | BaseChatModel | None = None,
+    *,
+    model: str | None = None,
+    dialect: str | Dialect = "eva",
+    profile: Literal["corrected", "reference"] = "corrected",
+    instructions: bool = False,
+    tools: Sequence[str] | None = None,
+    context: Context | None = None,
+    frames: FrameStore | None = None,
+) -> VideoGraph:
+    """The compiled agent, without a checkpointer, ready to be a node of a larger graph.
+
+    Input `{"video", "question", "options"?}`; output `{"answer", "evidence", "stop_reason",
+    "trajectory_id"}`.
+
+    Args:
+        policy: None for the embedded nano, a server's base URL, a model folder, a LangChain chat
+            model, or a `Policy`.
+        model: model name at the server; asked from it when None.
+        dialect: `eva`, `native`, or a `Dialect`.
+        profile: `corrected`, or `reference` for the released harness's exact behaviour.
+        instructions: add system text that teaches a general model the `eva` format.
+        tools: names of the tools offered; None for the dialect's default.
+        context: knobs used where a run gives none of its own.
+        frames: where frames of unrecorded runs go; None for the user's cache.
+
+    Raises:
+        EvaGraphError: a part cannot be made; one line that says what to do.
+    """
+    from eva_graph.policy.resolve import resolve_policy  # loads the clients only when needed
+
+    chosen = get_dialect(dialect, profile=profile, instructions=instructions)
+    wiring = Wiring(
+        policy=resolve_policy(policy, model=model), dialect=chosen,
+        tools=_offered(tools, chosen), defaults=context or Context(),
+        recorders=Recorders(frames), videos=OpenVideos(),
+    )
+    return compile_graph(wiring)
+
+
+def compile_graph(wiring: Wiring) -> VideoGraph:
+    """The state machine over bound parts."""
+    graph = StateGraph(
+        AgentState, context_schema=Context, input_schema=AgentInput, output_schema=AgentOutput
+    )
+    for name, core in NODES.items():
+        graph.add_node(name, _node(wiring, name, core))
+    graph.add_edge(START, "summary")
+    graph.add_edge("summary", "plan")
+    graph.add_conditional_edges("plan", _unless_ended("action"), ["action", END])
+    graph.add_conditional_edges("action", _unless_ended("reflection"), ["reflection", END])
+    graph.add_conditional_edges("reflection", _unless_ended("summary"), ["summary", END])
+    return graph.compile(name="video_agent")
+
+
+def _unless_ended(following: str) -> Any:
+    def route(state: AgentState) -> str:
+        return END if state.get("stop_reason") else following
+
+    return route
+
+
+def _node(wiring: Wiring, name: str, core: NodeCore) -> Any:
+    """A node for sync and async graphs over the same core."""
+
+    def invoke(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+        return run_sync(core(wiring, _node_run(wiring, config), state))
+
+    async def ainvoke(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+        run = await asyncio.to_thread(_node_run, wiring, config)
+        return await run_async(core(wiring, run, state))
+
+    return RunnableLambda(invoke, afunc=ainvoke, name=name)
+
+
+def _node_run(wiring: Wiring, config: RunnableConfig) -> NodeRun:
+    runtime: Runtime[Any] = get_runtime()
+    execution = runtime.execution_info
+    given = runtime.context
+    # As a node of a larger graph the parent's own context object arrives here.
+    context = given if isinstance(given, Context) else wiring.defaults
+    settings = config.get("configurable", {})
+    return NodeRun(
+        context=context, thread_id=str(settings.get("thread_id", "")),
+        namespace=str(settings.get("checkpoint_ns", "")).rpartition("|")[0],
+        task_id=execution.task_id if execution else "", emit=runtime.stream_writer,
+        attempt=execution.node_attempt if execution else 1,
+    )
+
+
+def _offered(names: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
+    wanted = dialect.default_tools if names is None else tuple(names)
+    if wanted is None:
+        return dict(TOOLS)
+    unknown = [name for name in wanted if name not in TOOLS]
+    if unknown or not wanted:
+        raise InvalidRequest(
+            f"unknown tool {unknown[0]!r}: choose from {', '.join(TOOLS)}" if unknown
+            else f"no tool is offered: choose from {', '.join(TOOLS)}"
+        )
+    return {name: TOOLS[name] for name in wanted}

@@ -1,0 +1,265 @@
+"""The four nodes: summary, plan, action, reflection. Each is one generator core (`driver`).
+
+Routing reads the outcome of a turn, never its headings. `answer` and `stop_reason` are set exactly
+once, by the node that ends the episode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from langchain_core.messages import AnyMessage
+from langgraph.types import Overwrite
+
+from eva_graph.dialects import (
+    Answer,
+    CallResult,
+    Calls,
+    Malformed,
+    Neither,
+    Outcome,
+    ToolCall,
+    Truncated,
+)
+from eva_graph.dialects.native import native_calls_of
+from eva_graph.dialects.turn import parse_plan
+from eva_graph.driver import Core
+from eva_graph.ending import cited_evidence, finish, finish_with_error
+from eva_graph.episode import Episode, NodeRun, Wiring
+from eva_graph.errors import PolicyError
+from eva_graph.look import LookReply
+from eva_graph.phases import answer_part, call_part, plan_part, reflection_part, summary_part
+from eva_graph.state import AgentState, Spent, StopReason
+from eva_graph.trajectory.messages import message_to_json
+from eva_graph.turns import Written, in_phases, read_draft, write_turn
+
+Update: TypeAlias = dict[str, Any]
+NodeCore: TypeAlias = Callable[[Wiring, NodeRun, AgentState], Core[Update]]
+
+
+def summary(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+    """Everything known so far; opens the episode, before which no frame is ever shown."""
+    if state.get("cycle"):
+        return (yield from _summarize_again(wiring, run, state))
+    # A new question: whatever an earlier episode of this thread left behind is void.
+    episode = Episode.of(wiring, run, "summary", {
+        "video": state["video"], "question": state["question"], "options": state.get("options"),
+    })
+    with episode.executor() as executor:
+        opening = episode.opening(executor.video)
+        episode.journal_start(executor.video, opening)
+    update: Update = {
+        "trajectory_id": episode.trajectory_id, "messages": Overwrite(opening), "turn": 0,
+        "calls": [], "spent": Spent(turns=0, frames=0, visual_tokens=0, context_tokens=0),
+        "forced": None, "evidence": [], "answer": None, "stop_reason": None, "error": None,
+    }
+    try:
+        if in_phases(episode):
+            written = yield from summary_part(episode, opening, turn=1, before=None)
+        else:
+            written = yield from write_turn(episode, opening, 1)
+    except PolicyError as error:
+        return {**update, **finish_with_error(episode, error)}
+    messages = Overwrite([*opening, written.message])
+    update |= {**_after(update["spent"], written, turn=1), "messages": messages}
+    _tell_summary(episode, written, turn=1)
+    return update
+
+
+def _summarize_again(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+    episode = Episode.of(wiring, run, "summary", state)
+    turn, draft = state["turn"], state["draft"]
+    if draft["complete"]:
+        parts = wiring.dialect.parts(draft["text"])
+        episode.emit(turn, summary=parts.summary)
+        return {}
+    try:
+        written = yield from summary_part(episode, _before(episode, state), turn=turn, before=draft)
+    except PolicyError as error:
+        return finish_with_error(episode, error)
+    _tell_summary(episode, written, turn=turn)
+    return {**_after(state["spent"], written, turn=turn), "messages": [written.message]}
+
+
+def plan(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+    """Candidate looks with their cost, and the choice: what `action` will run."""
+    if state.get("stop_reason"):
+        return {}
+    episode = Episode.of(wiring, run, "plan", state)
+    turn, draft = state["turn"], state["draft"]
+    update: Update = {}
+    if not draft["complete"]:
+        try:
+            written = yield from plan_part(episode, _before(episode, state), turn=turn, before=draft)
+        except PolicyError as error:
+            return finish_with_error(episode, error)
+        draft = written.draft
+        update = {**_after(state["spent"], written, turn=turn), "messages": [written.message]}
+    outcome = read_draft(episode, draft, turn)
+    planned = parse_plan(wiring.dialect.parts(draft["text"]).plan)
+    episode.journal(turn, "plan", asdict(planned))
+    update["calls"] = list(outcome.calls) if isinstance(outcome, Calls) else []
+    episode.emit(turn, plan=asdict(planned), calls=update["calls"])
+    if draft["complete"] or isinstance(outcome, Answer | Truncated):
+        update |= _ending(episode, state, outcome)
+    return update
+
+
+def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+    """Run the calls within budget, side by side; their frames become the next message."""
+    episode = Episode.of(wiring, run, "action", state)
+    turn, draft = state["turn"], state["draft"]
+    update: Update = {"messages": []}
+    spent = state["spent"]
+    if not draft["complete"] and not state["calls"]:
+        try:
+            written = yield from call_part(episode, _before(episode, state), turn=turn, before=draft)
+        except PolicyError as error:
+            return finish_with_error(episode, error)
+        draft = written.draft
+        update |= {**_after(spent, written, turn=turn), "messages": [written.message]}
+        spent = update["spent"]
+    outcome = read_draft(episode, draft, turn)
+    sampled = list(outcome.calls) if isinstance(outcome, Calls) else []
+    calls = _numbered(state["calls"], episode, turn) or sampled
+    edited = _edited_message(episode, turn, draft["text"], calls) if calls != sampled else None
+    if edited is not None:
+        update["messages"] = [edited]
+        outcome = Calls(calls=tuple(calls))
+    if not isinstance(outcome, Calls | Malformed):
+        return update | _ending(episode, state, outcome)
+    with episode.executor() as executor:
+        reply = executor.respond(
+            outcome, spent=spent, message_id=episode.message_id(turn, "tool")
+        )
+    _journal_look(episode, turn, reply, edited, sampled)
+    update |= {"messages": [*update["messages"], *reply.messages], "spent": reply.spent,
+               "forced": reply.forced.value if reply.forced else None}
+    if not wiring.dialect.repairs and (reply.failed or reply.lost):
+        errors = "; ".join(result.error for result in reply.results if result.error)
+        update |= finish(episode, StopReason.TOOL_ERROR, error=errors)
+    return update
+
+
+def reflection(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+    """What the last look showed and whether it is enough: answers, or sends the cycle round."""
+    episode = Episode.of(wiring, run, "reflection", state)
+    turn = state["turn"] + 1
+    messages = state["messages"]
+    try:
+        if in_phases(episode):
+            written = yield from reflection_part(episode, messages, turn=turn)
+            if state.get("forced") and not isinstance(
+                read_draft(episode, written.draft, turn), Answer
+            ):
+                written = yield from answer_part(episode, messages, turn=turn, before=written.draft)
+        else:
+            written = yield from write_turn(episode, messages, turn)
+    except PolicyError as error:
+        return finish_with_error(episode, error)
+    update: Update = {**_after(state["spent"], written, turn=turn), "messages": [written.message],
+                      "calls": []}
+    outcome = read_draft(episode, written.draft, turn)
+    parts = wiring.dialect.parts(written.draft["text"])
+    episode.emit(turn, reflection=parts.reflection or parts.unmarked)
+    if written.draft["complete"] or isinstance(outcome, Answer | Truncated) or state.get("forced"):
+        update |= _ending(episode, {**state, "turn": turn}, outcome,
+                          [*messages, written.message])
+    return update if "stop_reason" in update else {**update, "cycle": True}
+
+
+NODES: dict[str, NodeCore] = {
+    "summary": summary, "plan": plan, "action": action, "reflection": reflection,
+}
+
+
+def _ending(
+    episode: Episode, state: AgentState, outcome: Outcome,
+    messages: Sequence[AnyMessage] | None = None,
+) -> Update:
+    """The update that ends the episode after this outcome, or nothing where it goes on."""
+    forced = state.get("forced")
+    if isinstance(outcome, Answer):
+        reason = StopReason(forced) if forced else StopReason.ANSWERED
+        evidence = cited_evidence(messages if messages is not None else state["messages"])
+        return finish(episode, reason, answer=outcome.text, evidence=evidence)
+    if isinstance(outcome, Truncated):
+        return finish(episode, StopReason.TRUNCATED)
+    last = state["turn"] >= episode.context.max_turns
+    if episode.wiring.dialect.repairs:
+        return finish(episode, StopReason.NO_ANSWER) if forced or last else {}
+    if isinstance(outcome, Neither):
+        return finish(episode, StopReason(outcome.reason))
+    return finish(episode, StopReason.MAX_TURNS) if last else {}
+
+
+def _journal_look(
+    episode: Episode, turn: int, reply: LookReply, edited: AnyMessage | None,
+    sampled: list[ToolCall],
+) -> None:
+    episode.journal(turn, "look", {
+        "calls": [_call_record(result) for result in reply.results],
+        "messages": [message_to_json(message) for message in reply.messages],
+        "edited": edited is not None,
+        "edited_message": message_to_json(edited) if edited is not None else None,
+        "sampled_calls": sampled if edited is not None else None,
+    })
+    episode.emit(turn, looks=[_look_event(result) for result in reply.results])
+
+
+def _after(spent: Spent, written: Written, *, turn: int) -> Update:
+    return {
+        "turn": turn, "draft": written.draft,
+        "spent": {**spent, "turns": turn, "context_tokens": written.context_tokens},
+    }
+
+
+def _before(episode: Episode, state: AgentState) -> list[AnyMessage]:
+    """The transcript without the message that is being written."""
+    current = episode.message_id(state["turn"], "assistant")
+    return [message for message in state["messages"] if message.id != current]
+
+
+def _numbered(calls: Sequence[ToolCall], episode: Episode, turn: int) -> list[ToolCall]:
+    """Calls with ids; a person who edits the state need not invent any."""
+    message_id = episode.message_id(turn, "assistant")
+    return [{**call, "id": call.get("id") or f"{message_id}:{index}"}
+            for index, call in enumerate(calls)]
+
+
+def _edited_message(
+    episode: Episode, turn: int, text: str, calls: Sequence[ToolCall]
+) -> AnyMessage:
+    dialect = episode.wiring.dialect
+    return dialect.assistant(
+        dialect.with_calls(text, calls), native_calls_of(calls),
+        episode.message_id(turn, "assistant"),
+    )
+
+
+def _tell_summary(episode: Episode, written: Written, *, turn: int) -> None:
+    parts = episode.wiring.dialect.parts(written.draft["text"])
+    episode.emit(turn, summary=parts.summary or parts.unmarked)
+
+
+def _call_record(result: CallResult) -> Update:
+    frames = zip(result.frames, result.requested_seconds, result.snapped, strict=True)
+    return {
+        "id": result.call["id"], "tool": result.call["tool"],
+        "requested": result.call["arguments"], "applied": result.applied,
+        "estimated_visual_tokens": result.estimated_visual_tokens,
+        "visual_tokens": result.visual_tokens, "notes": list(result.notes),
+        "error": result.error, "seconds": result.seconds,
+        "frames": [{"ref": ref.to_json(), "requested_seconds": requested, "snapped": snapped}
+                   for ref, requested, snapped in frames],
+    }
+
+
+def _look_event(result: CallResult) -> Update:
+    return {
+        "tool": result.call["tool"], "applied": result.applied, "error": result.error,
+        "notes": list(result.notes), "frames": [ref.to_json() for ref in result.frames],
+        "visual_tokens": result.visual_tokens,
+    }

@@ -1,0 +1,215 @@
+"""The trajectory record, version 1: one JSON line from which every policy input can be rebuilt.
+
+Frames are references into the run's content-addressed store. Token data is there where the policy
+gave it. Unknown fields are refused, so that a newer record never loads as something it is not.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eva_graph.errors import TrajectoryError
+
+TRAJECTORY_VERSION = 1
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class VideoRecord(_Record):
+    """Which video was watched; `video_id` is a hash of its content."""
+
+    video_id: str
+    path: str
+    duration_seconds: float
+    width: int
+    height: int
+    average_fps: float
+    start_offset_seconds: float
+
+
+class PolicyRecord(_Record):
+    """Which policy wrote the turns, and how it was sampled."""
+
+    name: str
+    backend: str
+    patch_pixels: int
+    min_pixels: int
+    max_pixels: int
+    context_tokens: int | None = None
+
+
+class FrameRecord(_Record):
+    """One frame that was shown: its reference, what was asked for, whether it was snapped."""
+
+    ref: dict[str, Any]
+    """`FrameRef.to_json()`."""
+    requested_seconds: float
+    snapped: bool
+
+
+class CallRecord(_Record):
+    """One tool call: what was asked, what ran, what came back."""
+
+    id: str
+    tool: str
+    requested: dict[str, Any]
+    applied: dict[str, Any] | None = None
+    estimated_visual_tokens: int = 0
+    visual_tokens: int = 0
+    notes: list[str] = Field(default_factory=list)
+    error: str | None = None
+    frames: list[FrameRecord] = Field(default_factory=list)
+    seconds: float = 0.0
+
+
+class LookRecord(_Record):
+    """One candidate of a plan."""
+
+    tool: str
+    arguments: dict[str, Any]
+    estimated_visual_tokens: int
+    reason: str = ""
+
+
+class PlanRecord(_Record):
+    """The plan part of a turn; `candidates` is empty where it cannot be parsed."""
+
+    text: str = ""
+    candidates: list[LookRecord] = Field(default_factory=list)
+    chosen: list[int] = Field(default_factory=list)
+
+
+class SpanRecord(_Record):
+    """A stretch of an assistant message; `sampled` is false for what we injected."""
+
+    text: str
+    sampled: bool
+
+
+class TokenRecord(_Record):
+    """Token data of one policy call, where the policy gave it."""
+
+    prompt_delta_ids: list[int]
+    """Prompt ids (image pads expanded) that follow the previous turn's prompt and sampled ids."""
+    token_ids: list[int]
+    logprobs: list[float] | None = None
+    logprobs_kind: Literal["raw", "processed"] | None = None
+    prefix_ok: bool = True
+    """Whether this prompt begins with the previous prompt and sampled ids. Where it does not,
+    `prompt_delta_ids` is the whole prompt."""
+    image_grids: list[tuple[int, int, int]] | None = None
+    """(time, height, width) patches of the images that this prompt added, in order."""
+
+
+class TurnRecord(_Record):
+    """One assistant message, what it led to, and what reflection later said of its frames."""
+
+    turn: int
+    text: str
+    spans: list[SpanRecord]
+    outcome: Literal["answer", "calls", "malformed", "neither", "truncated"]
+    error: str | None = None
+    """What was told back for a malformed turn."""
+    unmarked: str = ""
+    summary: str = ""
+    plan: PlanRecord = Field(default_factory=PlanRecord)
+    calls: list[CallRecord] = Field(default_factory=list)
+    reflection: str = ""
+    """The reflection on this turn's frames, though written in the next message."""
+    edited: bool = False
+    """A person changed the calls: the loss on this turn is masked, its token ids are void."""
+    sampled_calls: list[dict[str, Any]] | None = None
+    """What the policy had written, where a person changed it."""
+    finish_reason: str = "stop"
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    requests: int = 1
+    seconds: float = 0.0
+    images_in: Literal["tool", "user"] = "tool"
+    tokens: TokenRecord | None = None
+
+
+class UsageRecord(_Record):
+    """What a run cost."""
+
+    policy_calls: int = 0
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    last_prompt_tokens: int | None = None
+    """Prompt tokens of the last call: the "Token" column of the released harness's README."""
+    visual_tokens: int = 0
+    """Each frame counted once."""
+    frames: int = 0
+    policy_seconds: float = 0.0
+    look_seconds: float = 0.0
+
+
+class Trajectory(_Record):
+    """A whole episode."""
+
+    version: Literal[1] = TRAJECTORY_VERSION
+    trajectory_id: str
+    created: str
+    """UTC, ISO 8601."""
+    video: VideoRecord
+    question: str
+    options: dict[str, str] = Field(default_factory=dict)
+    dialect: str
+    tools: list[str]
+    policy: PolicyRecord
+    context: dict[str, Any]
+    """The run's knobs (`Context`)."""
+    versions: dict[str, str]
+    messages: list[dict[str, Any]]
+    """`role`, `content` (text and image parts), ids and native calls, in order."""
+    turns: list[TurnRecord]
+    evidence: list[dict[str, Any]] = Field(default_factory=list)
+    answer: str | None = None
+    stop_reason: str | None = None
+    error: str | None = None
+    usage: UsageRecord = Field(default_factory=UsageRecord)
+    reward: float | None = None
+    labels: list[str] = Field(default_factory=list)
+
+    def save(self, path: str | Path) -> None:
+        """Write the record as one JSON file. Frames stay in the store they are in."""
+        Path(path).write_text(self.to_line() + "\n", encoding="utf-8")
+
+    def to_line(self) -> str:
+        """The record as one line of JSON."""
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=True, allow_nan=False)
+
+    @classmethod
+    def from_line(cls, line: str) -> Trajectory:
+        """Read a record. Raises `TrajectoryError` in one line."""
+        try:
+            data = json.loads(line)
+        except ValueError as error:
+            raise TrajectoryError(f"not a trajectory record: {error}") from None
+        version = data.get("version") if isinstance(data, dict) else None
+        if version != TRAJECTORY_VERSION:
+            raise TrajectoryError(
+                f"trajectory record version {version!r} cannot be read here "
+                f"(this eva-graph reads version {TRAJECTORY_VERSION})"
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise TrajectoryError(f"not a trajectory record: {where}: {first['msg']}") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> Trajectory:
+        """Read what `save` wrote. Raises `TrajectoryError`."""
+        try:
+            return cls.from_line(Path(path).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise TrajectoryError(f"cannot read {path}: {error}") from None

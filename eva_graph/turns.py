@@ -1,0 +1,186 @@
+"""How an assistant message comes to be: one policy call for a whole turn, or one for each part.
+
+Both ways end in the same `Draft`, message and journal event. A part is written by continuing the
+same assistant message behind a heading that we inject (`calls="phase"`); injected and sampled
+stretches are told apart in the draft's spans.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from langchain_core.messages import AnyMessage
+
+from eva_graph.dialects import Answer, Calls, Malformed, Neither, Outcome, Truncated
+from eva_graph.dialects.native import tool_schemas
+from eva_graph.driver import Ask, Core
+from eva_graph.episode import Episode
+from eva_graph.errors import ContinuationUnsupported
+from eva_graph.limits import estimate_tokens
+from eva_graph.policy.protocol import Completion, NativeCall, PolicyRequest
+from eva_graph.state import Draft
+from eva_graph.trajectory.messages import message_to_json
+
+_LOG = logging.getLogger(__name__)
+_MIN_NEW_TOKENS = 64
+OUTCOME_NAMES: dict[type[Any], str] = {
+    Answer: "answer", Calls: "calls", Malformed: "malformed", Neither: "neither",
+    Truncated: "truncated",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A message, whole or in part, and the draft behind it."""
+
+    message: AnyMessage
+    draft: Draft
+    context_tokens: int
+    """Tokens of the transcript, this message included."""
+
+
+def write_turn(episode: Episode, messages: Sequence[AnyMessage], turn: int) -> Core[Written]:
+    """One policy call writes the whole assistant message. `PolicyError` passes through."""
+    request = _request(episode, messages)
+    completion = yield Ask(episode.wiring.policy, request)
+    draft = _draft(completion, lead="", before=None, complete=True)
+    return _written(episode, messages, turn, draft, completion)
+
+
+def write_part(
+    episode: Episode, messages: Sequence[AnyMessage], turn: int, *, lead: str,
+    before: Draft | None, stop: tuple[str, ...] = (), close: str = "", regex: str | None = None,
+    complete: bool = False,
+) -> Core[Written]:
+    """Continue the turn's message behind `lead`; `close` is added after what was sampled.
+
+    `messages` end before the message being written. A policy that cannot continue writes the
+    whole turn instead, which is logged; what earlier parts had written is then replaced.
+    """
+    text = (before["text"] if before else "") + lead
+    partial = episode.wiring.dialect.assistant(text, (), episode.message_id(turn, "assistant"))
+    request = _request(
+        episode, [*messages, partial], stop=stop, continue_final=True, guided_regex=regex
+    )
+    try:
+        completion = yield Ask(episode.wiring.policy, request)
+    except ContinuationUnsupported as error:
+        _LOG.warning('calls="phase" falls back to whole turns: %s', error)
+        return (yield from write_turn(episode, messages, turn))
+    draft = _draft(completion, lead=lead, before=before, close=close, complete=complete)
+    return _written(episode, messages, turn, draft, completion)
+
+
+def in_phases(episode: Episode) -> bool:
+    """Whether nodes write their own parts in this run."""
+    if episode.context.calls != "phase":
+        return False
+    if episode.wiring.dialect.native_tools or not episode.policy.supports_continuation:
+        _LOG.warning(
+            'calls="phase" falls back to whole turns: %s cannot continue a message',
+            episode.policy.name,
+        )
+        return False
+    return True
+
+
+def read_draft(episode: Episode, draft: Draft, turn: int) -> Outcome:
+    """The outcome of a written message. Never raises for what the policy wrote."""
+    with episode.executor() as executor:
+        return executor.read(
+            draft["text"], message_id=episode.message_id(turn, "assistant"),
+            truncated=draft["finish_reason"] == "length", native_calls=native_calls(draft),
+        )
+
+
+def native_calls(draft: Draft) -> tuple[NativeCall, ...]:
+    """Calls that a server parsed."""
+    return tuple(NativeCall(**call) for call in draft["native_calls"])
+
+
+def _request(
+    episode: Episode, messages: Sequence[AnyMessage], **continuation: Any
+) -> PolicyRequest:
+    context = episode.context
+    tools = list(episode.wiring.tools.values())
+    return PolicyRequest(
+        messages=list(messages), load_frame=episode.load_frame,
+        conversation_id=episode.trajectory_id, temperature=context.temperature, seed=context.seed,
+        max_new_tokens=_new_tokens(episode, messages),
+        tools=tool_schemas(tools) if episode.wiring.dialect.native_tools else (),
+        **continuation,
+    )
+
+
+def _new_tokens(episode: Episode, messages: Sequence[AnyMessage]) -> int:
+    limit = episode.policy.context_tokens
+    wanted = episode.context.max_new_tokens
+    if limit is None:
+        return wanted
+    return max(_MIN_NEW_TOKENS, min(wanted, limit - estimate_tokens(messages, episode.policy.grid)))
+
+
+def _draft(
+    completion: Completion, *, lead: str, before: Draft | None, complete: bool, close: str = ""
+) -> Draft:
+    sampled = completion.text.encode("utf-8", "replace").decode("utf-8")
+    spans = list(before["spans"]) if before else []
+    for text, was_sampled in ((lead, False), (sampled, True), (close, False)):
+        if text:
+            spans.append({"text": text, "sampled": was_sampled})
+    return Draft(
+        text="".join(span["text"] for span in spans), spans=spans,
+        native_calls=[asdict(call) for call in completion.tool_calls],
+        finish_reason=completion.finish_reason, complete=complete,
+        prompt_tokens=completion.prompt_tokens,
+        completion_tokens=_added(before and before["completion_tokens"],
+                                 completion.completion_tokens),
+        requests=completion.requests + (before["requests"] if before else 0),
+        seconds=completion.seconds + (before["seconds"] if before else 0.0),
+        images_in=completion.images_in,
+    )
+
+
+def _added(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first + (second or 0)
+
+
+def _tokens(completion: Completion) -> dict[str, Any] | None:
+    if completion.prompt_token_ids is None or completion.token_ids is None:
+        return None
+    grids = completion.image_grids
+    return {
+        "prompt_token_ids": list(completion.prompt_token_ids),
+        "token_ids": list(completion.token_ids),
+        "logprobs": None if completion.logprobs is None else list(completion.logprobs),
+        "logprobs_kind": completion.logprobs_kind,
+        "image_grids": None if grids is None else [list(grid) for grid in grids],
+    }
+
+
+def _written(
+    episode: Episode, messages: Sequence[AnyMessage], turn: int, draft: Draft,
+    completion: Completion,
+) -> Written:
+    identity = episode.message_id(turn, "assistant")
+    message = episode.wiring.dialect.assistant(draft["text"], native_calls(draft), identity)
+    outcome = read_draft(episode, draft, turn)
+    parts = episode.wiring.dialect.parts(draft["text"])
+    data = cast(dict[str, Any], {**draft})
+    for name in ("complete", "native_calls"):
+        data.pop(name)
+    episode.journal(turn, "message", {
+        **data, "message": message_to_json(message), "outcome": OUTCOME_NAMES[type(outcome)],
+        "error": outcome.error if isinstance(outcome, Malformed) else None,
+        "summary": parts.summary, "reflection": parts.reflection, "unmarked": parts.unmarked,
+        "tokens": _tokens(completion) if len(draft["spans"]) == 1 else None,
+    })
+    known, new = completion.prompt_tokens, completion.completion_tokens
+    if known is None or new is None:
+        total = estimate_tokens([*messages, message], episode.policy.grid)
+    else:
+        total = known + new
+    return Written(message=message, draft=draft, context_tokens=total)
