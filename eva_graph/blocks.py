@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
-from eva_graph_tools import FrameRef
 from langchain_core.messages import BaseMessage
+
+from eva_graph_tools import FrameRef
 
 Block: TypeAlias = dict[str, Any]
 """`{"type": "text", "text": …}` or `{"type": "image", "url": "frame://…", "extras": {…}}`."""
@@ -33,8 +34,10 @@ def blocks_of(message: BaseMessage) -> list[Block]:
     """The parts of a message; a plain string is one text part."""
     if isinstance(message.content, str):
         return [text_block(message.content)]
-    return [cast(Block, part) if isinstance(part, dict) else text_block(part)
-            for part in message.content]
+    return [
+        cast("Block", part) if isinstance(part, dict) else text_block(part)
+        for part in message.content
+    ]
 
 
 def frames_of(messages: Sequence[BaseMessage]) -> Iterator[FrameRef]:

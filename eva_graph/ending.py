@@ -6,25 +6,33 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from eva_graph_tools import FrameRef, parse_time
 from langchain_core.messages import AIMessage, AnyMessage
 
 from eva_graph.blocks import blocks_of, frame_of, text_of
 from eva_graph.episode import Episode
 from eva_graph.errors import ContextOverflow, PolicyError
 from eva_graph.state import EvidenceDict, StopReason
+from eva_graph_tools import FrameRef, parse_time
 
 _LABEL = re.compile(r"\[(\d+:\d{2}(?:\.\d{3})?)\]")
 _FRAME_LABEL = re.compile(r"Frame \d+ at \[(\d+:\d{2}(?:\.\d{3})?)\]: $")
 
 
 def finish(
-    episode: Episode, reason: StopReason, *, answer: str | None = None,
-    evidence: list[EvidenceDict] | None = None, error: str | None = None,
+    episode: Episode,
+    reason: StopReason,
+    *,
+    answer: str | None = None,
+    evidence: list[EvidenceDict] | None = None,
+    error: str | None = None,
 ) -> dict[str, Any]:
     """Journal the end, write the record, and return the state update that ends the graph."""
-    ending = {"answer": answer, "stop_reason": reason.value, "error": error,
-              "evidence": evidence or []}
+    ending = {
+        "answer": answer,
+        "stop_reason": reason.value,
+        "error": error,
+        "evidence": evidence or [],
+    }
     episode.journal(0, "end", ending)
     episode.recorder.finish(episode.trajectory_id)
     episode.emit(0, **ending)
@@ -70,7 +78,8 @@ def _labelled_frames(message: AnyMessage) -> list[tuple[str, FrameRef]]:
 def _stretch(frames: Sequence[FrameRef]) -> EvidenceDict:
     ordered = sorted(frames, key=lambda frame: frame.pts_seconds)
     return EvidenceDict(
-        start_seconds=ordered[0].pts_seconds, end_seconds=ordered[-1].pts_seconds,
+        start_seconds=ordered[0].pts_seconds,
+        end_seconds=ordered[-1].pts_seconds,
         frames=[frame.to_json() for frame in ordered],
     )
 

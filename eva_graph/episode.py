@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from eva_graph_tools import FrameMissing, FrameRef, Tool, Video, restore
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from eva_graph.dialects import Dialect, Question
@@ -26,6 +25,7 @@ from eva_graph.trajectory.messages import message_to_json
 from eva_graph.trajectory.recorder import Recorder, Recorders
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
+from eva_graph_tools import FrameMissing, FrameRef, Tool, Video, restore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,9 @@ class Episode:
     def of(cls, wiring: Wiring, run: NodeRun, node: str, state: AgentState) -> Episode:
         """The episode that a state belongs to; a state without id starts a new one."""
         return cls(
-            wiring=wiring, run=run, node=node,
+            wiring=wiring,
+            run=run,
+            node=node,
             trajectory_id=state.get("trajectory_id") or run.new_trajectory_id(),
             video_path=state["video"],
             question=Question(text=state["question"], options=state.get("options") or {}),
@@ -97,7 +99,9 @@ class Episode:
     def limits(self) -> Limits:
         """Budgets of this run."""
         return Limits.of(
-            self.context, self.policy.grid, context_tokens=self.policy.context_tokens,
+            self.context,
+            self.policy.grid,
+            context_tokens=self.policy.context_tokens,
             forces_answer=self.wiring.dialect.repairs,
         )
 
@@ -108,22 +112,31 @@ class Episode:
     def journal(self, turn: int, kind: EventKind, data: dict[str, Any]) -> None:
         """Add one event."""
         self.recorder.append(
-            self.trajectory_id, turn=turn, kind=kind, node=self.node, attempt=self.run.attempt,
+            self.trajectory_id,
+            turn=turn,
+            kind=kind,
+            node=self.node,
+            attempt=self.run.attempt,
             data=data,
         )
 
     def emit(self, turn: int, **data: Any) -> None:
         """Tell whoever streams what this node did."""
-        self.run.emit({"eva_graph": self.node, "trajectory_id": self.trajectory_id, "turn": turn,
-                       **data})
+        self.run.emit(
+            {"eva_graph": self.node, "trajectory_id": self.trajectory_id, "turn": turn, **data}
+        )
 
     @contextmanager
     def executor(self) -> Iterator[LookExecutor]:
         """The look executor on the open video. Raises `ToolError` if it cannot be opened."""
         with self.wiring.videos.use(self.video_path) as video:
             yield LookExecutor(
-                video=video, dialect=self.wiring.dialect, question=self.question,
-                store=self.recorder.frames, tools=self.wiring.tools, limits=self.limits,
+                video=video,
+                dialect=self.wiring.dialect,
+                question=self.question,
+                store=self.recorder.frames,
+                tools=self.wiring.tools,
+                limits=self.limits,
             )
 
     def load_frame(self, ref: FrameRef) -> bytes:
@@ -145,30 +158,45 @@ class Episode:
         dialect, tools = self.wiring.dialect, list(self.wiring.tools.values())
         system = dialect.system_text(tools, self.policy.grid, self.context.look_budget)
         user = dialect.user_text(self.question, video.info)
-        return [SystemMessage(content=system, id=self.message_id(0, "system")),
-                HumanMessage(content=user, id=self.message_id(0, "user"))]
+        return [
+            SystemMessage(content=system, id=self.message_id(0, "system")),
+            HumanMessage(content=user, id=self.message_id(0, "user")),
+        ]
 
     def journal_start(self, video: Video, opening: list[AnyMessage]) -> None:
         """Write down everything that is fixed for the episode."""
         info, policy = video.info, self.policy
-        self.journal(0, "start", {
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "video": {
-                "video_id": video.video_id, "path": self.video_path,
-                "duration_seconds": info.duration_seconds, "width": info.width,
-                "height": info.height, "average_fps": info.average_fps,
-                "start_offset_seconds": info.start_offset_seconds,
+        self.journal(
+            0,
+            "start",
+            {
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "video": {
+                    "video_id": video.video_id,
+                    "path": self.video_path,
+                    "duration_seconds": info.duration_seconds,
+                    "width": info.width,
+                    "height": info.height,
+                    "average_fps": info.average_fps,
+                    "start_offset_seconds": info.start_offset_seconds,
+                },
+                "question": self.question.text,
+                "options": dict(self.question.options),
+                "dialect": self.wiring.dialect.name,
+                "tools": list(self.wiring.tools),
+                "policy": {
+                    "name": policy.name,
+                    "backend": policy.backend,
+                    "patch_pixels": policy.grid.patch_pixels,
+                    "min_pixels": policy.grid.min_pixels,
+                    "max_pixels": policy.grid.max_pixels,
+                    "context_tokens": policy.context_tokens,
+                },
+                "context": context_to_json(self.context),
+                "versions": installed_versions(),
+                "messages": [message_to_json(message) for message in opening],
             },
-            "question": self.question.text, "options": dict(self.question.options),
-            "dialect": self.wiring.dialect.name, "tools": list(self.wiring.tools),
-            "policy": {
-                "name": policy.name, "backend": policy.backend,
-                "patch_pixels": policy.grid.patch_pixels, "min_pixels": policy.grid.min_pixels,
-                "max_pixels": policy.grid.max_pixels, "context_tokens": policy.context_tokens,
-            },
-            "context": context_to_json(self.context), "versions": installed_versions(),
-            "messages": [message_to_json(message) for message in opening],
-        })
+        )
 
 
 def context_to_json(context: Context) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """`build_graph`: the wiring of the state machine and nothing else.
 
-    START → summary → plan → action → reflection ─┬─ not enough → summary
-                  └─ answered at once ─→ END      └─ enough, or out of budget → END
+START → summary → plan → action → reflection ─┬─ not enough → summary
+              └─ answered at once ─→ END      └─ enough, or out of budget → END
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any, Literal, TypeAlias
 
-from eva_graph_tools import TOOLS, FrameStore, Tool
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
@@ -26,12 +26,13 @@ from eva_graph.policy.protocol import Policy
 from eva_graph.state import AgentInput, AgentOutput, AgentState, Context
 from eva_graph.trajectory.recorder import Recorders
 from eva_graph.videos import OpenVideos
+from eva_graph_tools import TOOLS, FrameStore, Tool
 
 VideoGraph: TypeAlias = CompiledStateGraph[AgentState, Context, AgentInput, AgentOutput]
 
 
 def build_graph(
-    policy: str | Policy | BaseChatModel | None = None,
+    policy: str | PathLike[str] | Policy | BaseChatModel | None = None,
     *,
     model: str | None = None,
     dialect: str | Dialect = "eva",
@@ -60,15 +61,43 @@ def build_graph(
     Raises:
         EvaGraphError: a part cannot be made; one line that says what to do.
     """
+    return compile_graph(
+        wire(
+            policy,
+            model=model,
+            dialect=dialect,
+            profile=profile,
+            instructions=instructions,
+            tools=tools,
+            context=context,
+            frames=frames,
+        )
+    )
+
+
+def wire(
+    policy: str | PathLike[str] | Policy | BaseChatModel | None = None,
+    *,
+    model: str | None = None,
+    dialect: str | Dialect = "eva",
+    profile: Literal["corrected", "reference"] = "corrected",
+    instructions: bool = False,
+    tools: Sequence[str] | None = None,
+    context: Context | None = None,
+    frames: FrameStore | None = None,
+) -> Wiring:
+    """The parts of `build_graph`'s graph, made but not yet connected; same arguments and errors."""
     from eva_graph.policy.resolve import resolve_policy  # loads the clients only when needed
 
     chosen = get_dialect(dialect, profile=profile, instructions=instructions)
-    wiring = Wiring(
-        policy=resolve_policy(policy, model=model), dialect=chosen,
-        tools=_offered(tools, chosen), defaults=context or Context(),
-        recorders=Recorders(frames), videos=OpenVideos(),
+    return Wiring(
+        policy=resolve_policy(policy, model=model),
+        dialect=chosen,
+        tools=_offered(tools, chosen),
+        defaults=context or Context(),
+        recorders=Recorders(frames),
+        videos=OpenVideos(),
     )
-    return compile_graph(wiring)
 
 
 def compile_graph(wiring: Wiring) -> VideoGraph:
@@ -114,9 +143,11 @@ def _node_run(wiring: Wiring, config: RunnableConfig) -> NodeRun:
     context = given if isinstance(given, Context) else wiring.defaults
     settings = config.get("configurable", {})
     return NodeRun(
-        context=context, thread_id=str(settings.get("thread_id", "")),
+        context=context,
+        thread_id=str(settings.get("thread_id", "")),
         namespace=str(settings.get("checkpoint_ns", "")).rpartition("|")[0],
-        task_id=execution.task_id if execution else "", emit=runtime.stream_writer,
+        task_id=execution.task_id if execution else "",
+        emit=runtime.stream_writer,
         attempt=execution.node_attempt if execution else 1,
     )
 
@@ -128,7 +159,8 @@ def _offered(names: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
     unknown = [name for name in wanted if name not in TOOLS]
     if unknown or not wanted:
         raise InvalidRequest(
-            f"unknown tool {unknown[0]!r}: choose from {', '.join(TOOLS)}" if unknown
+            f"unknown tool {unknown[0]!r}: choose from {', '.join(TOOLS)}"
+            if unknown
             else f"no tool is offered: choose from {', '.join(TOOLS)}"
         )
     return {name: TOOLS[name] for name in wanted}

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from eva_graph_tools import VisualGrid
 from langchain_core.messages import AnyMessage
 
 from eva_graph.blocks import blocks_of, frame_of
 from eva_graph.state import Context, Spent, StopReason
+from eva_graph_tools import VisualGrid
 
 ANSWER_ROOM_TOKENS = 512
 """Kept free for the text around a look and for the answer (an eighth of a small context)."""
@@ -43,8 +43,11 @@ class Limits:
     ) -> Limits:
         """The limits of a run with a policy."""
         return cls(
-            max_turns=context.max_turns, look_budget=context.look_budget, grid=grid,
-            episode_visual_budget=context.episode_visual_budget, context_tokens=context_tokens,
+            max_turns=context.max_turns,
+            look_budget=context.look_budget,
+            grid=grid,
+            episode_visual_budget=context.episode_visual_budget,
+            context_tokens=context_tokens,
             forces_answer=forces_answer,
         )
 
@@ -52,8 +55,11 @@ class Limits:
         """Visual tokens that all calls of the next look may use together; None: no such limit."""
         if not self.forces_answer:
             return None
-        left = [limit for limit in (self._visual_left(spent), self._context_free(spent))
-                if limit is not None]
+        left = [
+            limit
+            for limit in (self._visual_left(spent), self._context_free(spent))
+            if limit is not None
+        ]
         return max(0, min(left)) if left else None
 
     def forced(self, spent: Spent) -> StopReason | None:

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from eva_graph_tools import FrameStore, Tool, ToolError, Video
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.base import CallResult, Closing, Dialect, PreparedCall, Question
 from eva_graph.dialects.eva import number_calls
-from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.parsing import WRITE_ONE
+from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
 from eva_graph.limits import Limits, estimate_tokens
 from eva_graph.policy.protocol import NativeCall
 from eva_graph.state import Spent, StopReason
+from eva_graph_tools import FrameStore, Tool, ToolError, Video
 
 NEITHER = "there is no tool call and no answer in this message"
 _MAX_WORKERS = 8
@@ -59,7 +59,11 @@ class LookExecutor:
     limits: Limits = field(default_factory=Limits)
 
     def read(
-        self, text: str, *, message_id: str, truncated: bool = False,
+        self,
+        text: str,
+        *,
+        message_id: str,
+        truncated: bool = False,
         native_calls: Sequence[NativeCall] = (),
     ) -> Outcome:
         """The outcome of a turn, every call with an id.
@@ -90,8 +94,11 @@ class LookExecutor:
         def render(closing: Closing) -> list[AnyMessage]:
             if isinstance(outcome, Malformed):
                 return self.dialect.complain(
-                    outcome.error, call_ids=outcome.call_ids, question=self.question,
-                    closing=closing, message_id=message_id,
+                    outcome.error,
+                    call_ids=outcome.call_ids,
+                    question=self.question,
+                    closing=closing,
+                    message_id=message_id,
                 )
             return self.dialect.reply(
                 results, question=self.question, closing=closing, message_id=message_id
@@ -134,7 +141,10 @@ class LookExecutor:
             allowed = budget if left is None else min(budget, max(left, 0))
             try:
                 item = self.dialect.prepare(
-                    call, tools=self.tools, info=self.video.info, grid=self.limits.grid,
+                    call,
+                    tools=self.tools,
+                    info=self.video.info,
+                    grid=self.limits.grid,
                     look_budget=allowed,
                 )
             except ToolError as error:
@@ -153,16 +163,22 @@ class LookExecutor:
             frames = prepared.run(self.video)
         except ToolError as error:
             return CallResult(
-                call=call, applied=prepared.applied, error=str(error),
+                call=call,
+                applied=prepared.applied,
+                error=str(error),
                 estimated_visual_tokens=prepared.estimated_visual_tokens,
                 seconds=time.perf_counter() - started,
             )
         refs = tuple(self.store.put(frame, self.video.video_id) for frame in frames)
         return CallResult(
-            call=call, applied=prepared.applied, notes=prepared.notes, frames=refs,
+            call=call,
+            applied=prepared.applied,
+            notes=prepared.notes,
+            frames=refs,
             estimated_visual_tokens=prepared.estimated_visual_tokens,
             visual_tokens=sum(self.limits.grid.visual_tokens(f.width, f.height) for f in frames),
             requested_seconds=tuple(frame.requested_seconds for frame in frames),
             snapped=tuple(frame.snapped for frame in frames),
-            clock=prepared.clock(len(frames)), seconds=time.perf_counter() - started,
+            clock=prepared.clock(len(frames)),
+            seconds=time.perf_counter() - started,
         )

@@ -44,16 +44,30 @@ def summary(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     if state.get("cycle"):
         return (yield from _summarize_again(wiring, run, state))
     # A new question: whatever an earlier episode of this thread left behind is void.
-    episode = Episode.of(wiring, run, "summary", {
-        "video": state["video"], "question": state["question"], "options": state.get("options"),
-    })
+    episode = Episode.of(
+        wiring,
+        run,
+        "summary",
+        {
+            "video": state["video"],
+            "question": state["question"],
+            "options": state.get("options"),
+        },
+    )
     with episode.executor() as executor:
         opening = episode.opening(executor.video)
         episode.journal_start(executor.video, opening)
     update: Update = {
-        "trajectory_id": episode.trajectory_id, "messages": Overwrite(opening), "turn": 0,
-        "calls": [], "spent": Spent(turns=0, frames=0, visual_tokens=0, context_tokens=0),
-        "forced": None, "evidence": [], "answer": None, "stop_reason": None, "error": None,
+        "trajectory_id": episode.trajectory_id,
+        "messages": Overwrite(opening),
+        "turn": 0,
+        "calls": [],
+        "spent": Spent(turns=0, frames=0, visual_tokens=0, context_tokens=0),
+        "forced": None,
+        "evidence": [],
+        "answer": None,
+        "stop_reason": None,
+        "error": None,
     }
     try:
         if in_phases(episode):
@@ -92,7 +106,9 @@ def plan(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     update: Update = {}
     if not draft["complete"]:
         try:
-            written = yield from plan_part(episode, _before(episode, state), turn=turn, before=draft)
+            written = yield from plan_part(
+                episode, _before(episode, state), turn=turn, before=draft
+            )
         except PolicyError as error:
             return finish_with_error(episode, error)
         draft = written.draft
@@ -115,7 +131,9 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     spent = state["spent"]
     if not draft["complete"] and not state["calls"]:
         try:
-            written = yield from call_part(episode, _before(episode, state), turn=turn, before=draft)
+            written = yield from call_part(
+                episode, _before(episode, state), turn=turn, before=draft
+            )
         except PolicyError as error:
             return finish_with_error(episode, error)
         draft = written.draft
@@ -131,12 +149,13 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     if not isinstance(outcome, Calls | Malformed):
         return update | _ending(episode, state, outcome)
     with episode.executor() as executor:
-        reply = executor.respond(
-            outcome, spent=spent, message_id=episode.message_id(turn, "tool")
-        )
+        reply = executor.respond(outcome, spent=spent, message_id=episode.message_id(turn, "tool"))
     _journal_look(episode, turn, reply, edited, sampled)
-    update |= {"messages": [*update["messages"], *reply.messages], "spent": reply.spent,
-               "forced": reply.forced.value if reply.forced else None}
+    update |= {
+        "messages": [*update["messages"], *reply.messages],
+        "spent": reply.spent,
+        "forced": reply.forced.value if reply.forced else None,
+    }
     if not wiring.dialect.repairs and (reply.failed or reply.lost):
         errors = "; ".join(result.error for result in reply.results if result.error)
         update |= finish(episode, StopReason.TOOL_ERROR, error=errors)
@@ -159,24 +178,31 @@ def reflection(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
             written = yield from write_turn(episode, messages, turn)
     except PolicyError as error:
         return finish_with_error(episode, error)
-    update: Update = {**_after(state["spent"], written, turn=turn), "messages": [written.message],
-                      "calls": []}
+    update: Update = {
+        **_after(state["spent"], written, turn=turn),
+        "messages": [written.message],
+        "calls": [],
+    }
     outcome = read_draft(episode, written.draft, turn)
     parts = wiring.dialect.parts(written.draft["text"])
     episode.emit(turn, reflection=parts.reflection or parts.unmarked)
     if written.draft["complete"] or isinstance(outcome, Answer | Truncated) or state.get("forced"):
-        update |= _ending(episode, {**state, "turn": turn}, outcome,
-                          [*messages, written.message])
+        update |= _ending(episode, {**state, "turn": turn}, outcome, [*messages, written.message])
     return update if "stop_reason" in update else {**update, "cycle": True}
 
 
 NODES: dict[str, NodeCore] = {
-    "summary": summary, "plan": plan, "action": action, "reflection": reflection,
+    "summary": summary,
+    "plan": plan,
+    "action": action,
+    "reflection": reflection,
 }
 
 
 def _ending(
-    episode: Episode, state: AgentState, outcome: Outcome,
+    episode: Episode,
+    state: AgentState,
+    outcome: Outcome,
     messages: Sequence[AnyMessage] | None = None,
 ) -> Update:
     """The update that ends the episode after this outcome, or nothing where it goes on."""
@@ -196,22 +222,30 @@ def _ending(
 
 
 def _journal_look(
-    episode: Episode, turn: int, reply: LookReply, edited: AnyMessage | None,
+    episode: Episode,
+    turn: int,
+    reply: LookReply,
+    edited: AnyMessage | None,
     sampled: list[ToolCall],
 ) -> None:
-    episode.journal(turn, "look", {
-        "calls": [_call_record(result) for result in reply.results],
-        "messages": [message_to_json(message) for message in reply.messages],
-        "edited": edited is not None,
-        "edited_message": message_to_json(edited) if edited is not None else None,
-        "sampled_calls": sampled if edited is not None else None,
-    })
+    episode.journal(
+        turn,
+        "look",
+        {
+            "calls": [_call_record(result) for result in reply.results],
+            "messages": [message_to_json(message) for message in reply.messages],
+            "edited": edited is not None,
+            "edited_message": message_to_json(edited) if edited is not None else None,
+            "sampled_calls": sampled if edited is not None else None,
+        },
+    )
     episode.emit(turn, looks=[_look_event(result) for result in reply.results])
 
 
 def _after(spent: Spent, written: Written, *, turn: int) -> Update:
     return {
-        "turn": turn, "draft": written.draft,
+        "turn": turn,
+        "draft": written.draft,
         "spent": {**spent, "turns": turn, "context_tokens": written.context_tokens},
     }
 
@@ -225,8 +259,10 @@ def _before(episode: Episode, state: AgentState) -> list[AnyMessage]:
 def _numbered(calls: Sequence[ToolCall], episode: Episode, turn: int) -> list[ToolCall]:
     """Calls with ids; a person who edits the state need not invent any."""
     message_id = episode.message_id(turn, "assistant")
-    return [{**call, "id": call.get("id") or f"{message_id}:{index}"}
-            for index, call in enumerate(calls)]
+    return [
+        {**call, "id": call.get("id") or f"{message_id}:{index}"}
+        for index, call in enumerate(calls)
+    ]
 
 
 def _edited_message(
@@ -234,7 +270,8 @@ def _edited_message(
 ) -> AnyMessage:
     dialect = episode.wiring.dialect
     return dialect.assistant(
-        dialect.with_calls(text, calls), native_calls_of(calls),
+        dialect.with_calls(text, calls),
+        native_calls_of(calls),
         episode.message_id(turn, "assistant"),
     )
 
@@ -247,19 +284,28 @@ def _tell_summary(episode: Episode, written: Written, *, turn: int) -> None:
 def _call_record(result: CallResult) -> Update:
     frames = zip(result.frames, result.requested_seconds, result.snapped, strict=True)
     return {
-        "id": result.call["id"], "tool": result.call["tool"],
-        "requested": result.call["arguments"], "applied": result.applied,
+        "id": result.call["id"],
+        "tool": result.call["tool"],
+        "requested": result.call["arguments"],
+        "applied": result.applied,
         "estimated_visual_tokens": result.estimated_visual_tokens,
-        "visual_tokens": result.visual_tokens, "notes": list(result.notes),
-        "error": result.error, "seconds": result.seconds,
-        "frames": [{"ref": ref.to_json(), "requested_seconds": requested, "snapped": snapped}
-                   for ref, requested, snapped in frames],
+        "visual_tokens": result.visual_tokens,
+        "notes": list(result.notes),
+        "error": result.error,
+        "seconds": result.seconds,
+        "frames": [
+            {"ref": ref.to_json(), "requested_seconds": requested, "snapped": snapped}
+            for ref, requested, snapped in frames
+        ],
     }
 
 
 def _look_event(result: CallResult) -> Update:
     return {
-        "tool": result.call["tool"], "applied": result.applied, "error": result.error,
-        "notes": list(result.notes), "frames": [ref.to_json() for ref in result.frames],
+        "tool": result.call["tool"],
+        "applied": result.applied,
+        "error": result.error,
+        "notes": list(result.notes),
+        "frames": [ref.to_json() for ref in result.frames],
         "visual_tokens": result.visual_tokens,
     }

@@ -22,50 +22,80 @@ def summary_part(
     episode: Episode, messages: Sequence[AnyMessage], *, turn: int, before: Draft | None
 ) -> Core[Written]:
     """Everything known so far, up to the plan."""
-    return (yield from write_part(
-        episode, messages, turn, lead="\nSummary:" if before else "Summary:", before=before,
-        stop=("\nPlan:",),
-    ))
+    return (
+        yield from write_part(
+            episode,
+            messages,
+            turn,
+            lead="\nSummary:" if before else "Summary:",
+            before=before,
+            stop=("\nPlan:",),
+        )
+    )
 
 
 def plan_part(
     episode: Episode, messages: Sequence[AnyMessage], *, turn: int, before: Draft
 ) -> Core[Written]:
     """Candidates and choice, up to the call; the policy may answer instead."""
-    return (yield from write_part(
-        episode, messages, turn, lead="\nPlan:", before=before, stop=("<tool_call>",)
-    ))
+    return (
+        yield from write_part(
+            episode, messages, turn, lead="\nPlan:", before=before, stop=("<tool_call>",)
+        )
+    )
 
 
 def call_part(
     episode: Episode, messages: Sequence[AnyMessage], *, turn: int, before: Draft
 ) -> Core[Written]:
     """The call itself, held to the schemas of the offered tools."""
-    return (yield from write_part(
-        episode, messages, turn, lead=_line(before) + "<tool_call>", before=before,
-        stop=("</tool_call>",), close="</tool_call>", complete=True,
-        regex=calls_regex(episode.wiring.tools.values()),
-    ))
+    return (
+        yield from write_part(
+            episode,
+            messages,
+            turn,
+            lead=_line(before) + "<tool_call>",
+            before=before,
+            stop=("</tool_call>",),
+            close="</tool_call>",
+            complete=True,
+            regex=calls_regex(episode.wiring.tools.values()),
+        )
+    )
 
 
 def reflection_part(
     episode: Episode, messages: Sequence[AnyMessage], *, turn: int
 ) -> Core[Written]:
     """What the last look showed, up to the summary; an answer ends the episode."""
-    return (yield from write_part(
-        episode, messages, turn, lead="Reflection:", before=None,
-        stop=("\nSummary:", "<tool_call>"),
-    ))
+    return (
+        yield from write_part(
+            episode,
+            messages,
+            turn,
+            lead="Reflection:",
+            before=None,
+            stop=("\nSummary:", "<tool_call>"),
+        )
+    )
 
 
 def answer_part(
     episode: Episode, messages: Sequence[AnyMessage], *, turn: int, before: Draft
 ) -> Core[Written]:
     """The answer in the turn where it has to come."""
-    return (yield from write_part(
-        episode, messages, turn, lead=_line(before) + "<answer>", before=before,
-        stop=("</answer>",), close="</answer>", complete=True,
-    ))
+    return (
+        yield from write_part(
+            episode,
+            messages,
+            turn,
+            lead=_line(before) + "<answer>",
+            before=before,
+            stop=("</answer>",),
+            close="</answer>",
+            complete=True,
+        )
+    )
 
 
 def _line(before: Draft) -> str:

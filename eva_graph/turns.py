@@ -27,7 +27,10 @@ from eva_graph.trajectory.messages import message_to_json
 _LOG = logging.getLogger(__name__)
 _MIN_NEW_TOKENS = 64
 OUTCOME_NAMES: dict[type[Any], str] = {
-    Answer: "answer", Calls: "calls", Malformed: "malformed", Neither: "neither",
+    Answer: "answer",
+    Calls: "calls",
+    Malformed: "malformed",
+    Neither: "neither",
     Truncated: "truncated",
 }
 
@@ -51,8 +54,15 @@ def write_turn(episode: Episode, messages: Sequence[AnyMessage], turn: int) -> C
 
 
 def write_part(
-    episode: Episode, messages: Sequence[AnyMessage], turn: int, *, lead: str,
-    before: Draft | None, stop: tuple[str, ...] = (), close: str = "", regex: str | None = None,
+    episode: Episode,
+    messages: Sequence[AnyMessage],
+    turn: int,
+    *,
+    lead: str,
+    before: Draft | None,
+    stop: tuple[str, ...] = (),
+    close: str = "",
+    regex: str | None = None,
     complete: bool = False,
 ) -> Core[Written]:
     """Continue the turn's message behind `lead`; `close` is added after what was sampled.
@@ -91,8 +101,10 @@ def read_draft(episode: Episode, draft: Draft, turn: int) -> Outcome:
     """The outcome of a written message. Never raises for what the policy wrote."""
     with episode.executor() as executor:
         return executor.read(
-            draft["text"], message_id=episode.message_id(turn, "assistant"),
-            truncated=draft["finish_reason"] == "length", native_calls=native_calls(draft),
+            draft["text"],
+            message_id=episode.message_id(turn, "assistant"),
+            truncated=draft["finish_reason"] == "length",
+            native_calls=native_calls(draft),
         )
 
 
@@ -107,8 +119,11 @@ def _request(
     context = episode.context
     tools = list(episode.wiring.tools.values())
     return PolicyRequest(
-        messages=list(messages), load_frame=episode.load_frame,
-        conversation_id=episode.trajectory_id, temperature=context.temperature, seed=context.seed,
+        messages=list(messages),
+        load_frame=episode.load_frame,
+        conversation_id=episode.trajectory_id,
+        temperature=context.temperature,
+        seed=context.seed,
         max_new_tokens=_new_tokens(episode, messages),
         tools=tool_schemas(tools) if episode.wiring.dialect.native_tools else (),
         **continuation,
@@ -132,12 +147,15 @@ def _draft(
         if text:
             spans.append({"text": text, "sampled": was_sampled})
     return Draft(
-        text="".join(span["text"] for span in spans), spans=spans,
+        text="".join(span["text"] for span in spans),
+        spans=spans,
         native_calls=[asdict(call) for call in completion.tool_calls],
-        finish_reason=completion.finish_reason, complete=complete,
+        finish_reason=completion.finish_reason,
+        complete=complete,
         prompt_tokens=completion.prompt_tokens,
-        completion_tokens=_added(before and before["completion_tokens"],
-                                 completion.completion_tokens),
+        completion_tokens=_added(
+            before and before["completion_tokens"], completion.completion_tokens
+        ),
         requests=completion.requests + (before["requests"] if before else 0),
         seconds=completion.seconds + (before["seconds"] if before else 0.0),
         images_in=completion.images_in,
@@ -162,22 +180,33 @@ def _tokens(completion: Completion) -> dict[str, Any] | None:
 
 
 def _written(
-    episode: Episode, messages: Sequence[AnyMessage], turn: int, draft: Draft,
+    episode: Episode,
+    messages: Sequence[AnyMessage],
+    turn: int,
+    draft: Draft,
     completion: Completion,
 ) -> Written:
     identity = episode.message_id(turn, "assistant")
     message = episode.wiring.dialect.assistant(draft["text"], native_calls(draft), identity)
     outcome = read_draft(episode, draft, turn)
     parts = episode.wiring.dialect.parts(draft["text"])
-    data = cast(dict[str, Any], {**draft})
+    data = cast("dict[str, Any]", {**draft})
     for name in ("complete", "native_calls"):
         data.pop(name)
-    episode.journal(turn, "message", {
-        **data, "message": message_to_json(message), "outcome": OUTCOME_NAMES[type(outcome)],
-        "error": outcome.error if isinstance(outcome, Malformed) else None,
-        "summary": parts.summary, "reflection": parts.reflection, "unmarked": parts.unmarked,
-        "tokens": _tokens(completion) if len(draft["spans"]) == 1 else None,
-    })
+    episode.journal(
+        turn,
+        "message",
+        {
+            **data,
+            "message": message_to_json(message),
+            "outcome": OUTCOME_NAMES[type(outcome)],
+            "error": outcome.error if isinstance(outcome, Malformed) else None,
+            "summary": parts.summary,
+            "reflection": parts.reflection,
+            "unmarked": parts.unmarked,
+            "tokens": _tokens(completion) if len(draft["spans"]) == 1 else None,
+        },
+    )
     known, new = completion.prompt_tokens, completion.completion_tokens
     if known is None or new is None:
         total = estimate_tokens([*messages, message], episode.policy.grid)

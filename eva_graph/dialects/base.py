@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from eva_graph_tools import Frame, FrameRef, Tool, Video, VideoInfo, VisualGrid
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.turn import Outcome, ToolCall, TurnParts
 from eva_graph.policy.protocol import NativeCall
+from eva_graph_tools import Frame, FrameRef, Tool, Video, VideoInfo, VisualGrid
 
 Closing = Literal["continue", "answer_now"]
 """How a look's message ends: looks remain, or this was the last permitted one."""
@@ -114,7 +114,12 @@ class Dialect(Protocol):
         ...
 
     def prepare(
-        self, call: ToolCall, *, tools: Mapping[str, Tool], info: VideoInfo, grid: VisualGrid,
+        self,
+        call: ToolCall,
+        *,
+        tools: Mapping[str, Tool],
+        info: VideoInfo,
+        grid: VisualGrid,
         look_budget: int,
     ) -> PreparedCall:
         """Put one call within the budget. Raises `ToolError` with text for the policy."""
@@ -127,14 +132,23 @@ class Dialect(Protocol):
         ...
 
     def reply(
-        self, results: Sequence[CallResult], *, question: Question, closing: Closing,
+        self,
+        results: Sequence[CallResult],
+        *,
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """The message or messages that show a look's frames, or its errors."""
         ...
 
     def complain(
-        self, error: str, *, call_ids: Sequence[str], question: Question, closing: Closing,
+        self,
+        error: str,
+        *,
+        call_ids: Sequence[str],
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """The message that tells a malformed turn's error back."""

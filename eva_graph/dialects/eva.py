@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eva_graph_tools import Tool, VideoInfo, VisualGrid, labels, prepare
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from eva_graph.blocks import Block, frame_block, text_block
@@ -29,10 +28,9 @@ from eva_graph.dialects.turn import (
     write_call,
 )
 from eva_graph.policy.protocol import NativeCall
+from eva_graph_tools import Tool, VideoInfo, VisualGrid, labels, prepare
 
-SYSTEM_TEXT = (
-    "Use Frame Select Tool to Anlysis the video and generate an answer to the question."
-)
+SYSTEM_TEXT = "Use Frame Select Tool to Anlysis the video and generate an answer to the question."
 """The released harness's system message, its typo included: the weights were trained on it."""
 
 CLOSINGS: dict[Closing, str] = {
@@ -75,13 +73,24 @@ class EvaDialect:
         return split_parts(text)
 
     def prepare(
-        self, call: ToolCall, *, tools: Mapping[str, Tool], info: VideoInfo, grid: VisualGrid,
+        self,
+        call: ToolCall,
+        *,
+        tools: Mapping[str, Tool],
+        info: VideoInfo,
+        grid: VisualGrid,
         look_budget: int,
     ) -> PreparedCall:
         """Clamp to the video, then to the budget. Raises `InvalidArguments`."""
         return ToolCallPlan(
-            prepare(call["tool"], call["arguments"], tools=tools, info=info, grid=grid,
-                    look_budget=look_budget)
+            prepare(
+                call["tool"],
+                call["arguments"],
+                tools=tools,
+                info=info,
+                grid=grid,
+                look_budget=look_budget,
+            )
         )
 
     def assistant(
@@ -91,7 +100,11 @@ class EvaDialect:
         return AIMessage(content=text, id=message_id)
 
     def reply(
-        self, results: Sequence[CallResult], *, question: Question, closing: Closing,
+        self,
+        results: Sequence[CallResult],
+        *,
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """One tool message whose frames are numbered across all calls of the turn."""
@@ -99,7 +112,12 @@ class EvaDialect:
         return [_tool_message(content, question, closing, message_id)]
 
     def complain(
-        self, error: str, *, call_ids: Sequence[str], question: Question, closing: Closing,
+        self,
+        error: str,
+        *,
+        call_ids: Sequence[str],
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """A tool message with the error and no frames."""

@@ -43,7 +43,8 @@ def eva_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: int) 
     method = _METHOD.format(
         candidate='{"tool": …, "arguments": {…}}',
         action='<tool_call>{"tool": …, "arguments": {…}}</tool_call> with what you chose',
-        patch=grid.patch_pixels, budget=look_budget,
+        patch=grid.patch_pixels,
+        budget=look_budget,
     )
     return f"{_filled(method)}\n\nTools:\n{_tool_list(tools)}\n{_EXAMPLE}"
 
@@ -52,7 +53,9 @@ def native_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: in
     """System text of the `native` dialect; the server explains the tools' schemas itself."""
     method = _METHOD.format(
         candidate='{"tool": …, "arguments": {…}}',
-        action="call the tools you chose", patch=grid.patch_pixels, budget=look_budget,
+        action="call the tools you chose",
+        patch=grid.patch_pixels,
+        budget=look_budget,
     )
     return _filled(method)
 

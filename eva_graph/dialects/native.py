@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eva_graph_tools import Tool, VideoInfo, VisualGrid
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from eva_graph.blocks import text_block
@@ -29,6 +28,7 @@ from eva_graph.dialects.turn import (
     split_parts,
 )
 from eva_graph.policy.protocol import NativeCall
+from eva_graph_tools import Tool, VideoInfo, VisualGrid
 
 
 class NativeDialect:
@@ -70,7 +70,12 @@ class NativeDialect:
         return split_parts(text)
 
     def prepare(
-        self, call: ToolCall, *, tools: Mapping[str, Tool], info: VideoInfo, grid: VisualGrid,
+        self,
+        call: ToolCall,
+        *,
+        tools: Mapping[str, Tool],
+        info: VideoInfo,
+        grid: VisualGrid,
         look_budget: int,
     ) -> PreparedCall:
         """As in the `eva` dialect."""
@@ -87,15 +92,32 @@ class NativeDialect:
         for native in native_calls:
             call = _read_call(native)
             if isinstance(call, str):
-                invalid.append({"id": native.id, "name": native.name, "args": native.arguments,
-                                "error": call, "type": "invalid_tool_call"})
+                invalid.append(
+                    {
+                        "id": native.id,
+                        "name": native.name,
+                        "args": native.arguments,
+                        "error": call,
+                        "type": "invalid_tool_call",
+                    }
+                )
             else:
-                valid.append({"id": native.id, "name": native.name, "args": call["arguments"],
-                              "type": "tool_call"})
+                valid.append(
+                    {
+                        "id": native.id,
+                        "name": native.name,
+                        "args": call["arguments"],
+                        "type": "tool_call",
+                    }
+                )
         return AIMessage(content=text, tool_calls=valid, invalid_tool_calls=invalid, id=message_id)
 
     def reply(
-        self, results: Sequence[CallResult], *, question: Question, closing: Closing,
+        self,
+        results: Sequence[CallResult],
+        *,
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """One tool message for each call id; frames are numbered across all of them."""
@@ -109,14 +131,23 @@ class NativeDialect:
             if index == len(results) - 1:
                 blocks.append(text_block(_end(closing, question)))
             content: list[Any] = list(blocks) or [text_block("No frames.")]
-            messages.append(ToolMessage(
-                content=content, tool_call_id=result.call["id"], id=f"{message_id}:{index}",
-                status="error" if result.error else "success",
-            ))
+            messages.append(
+                ToolMessage(
+                    content=content,
+                    tool_call_id=result.call["id"],
+                    id=f"{message_id}:{index}",
+                    status="error" if result.error else "success",
+                )
+            )
         return messages
 
     def complain(
-        self, error: str, *, call_ids: Sequence[str], question: Question, closing: Closing,
+        self,
+        error: str,
+        *,
+        call_ids: Sequence[str],
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """The error for every call id; a user message where the policy made no call at all."""
@@ -124,8 +155,9 @@ class NativeDialect:
         if not call_ids:
             return [HumanMessage(content=text, id=message_id)]
         return [
-            ToolMessage(content=text, tool_call_id=call_id, id=f"{message_id}:{index}",
-                        status="error")
+            ToolMessage(
+                content=text, tool_call_id=call_id, id=f"{message_id}:{index}", status="error"
+            )
             for index, call_id in enumerate(call_ids)
         ]
 
@@ -137,9 +169,14 @@ class NativeDialect:
 def tool_schemas(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """The tools as OpenAI function schemas."""
     return [
-        {"type": "function", "function": {
-            "name": tool.name, "description": tool.description, "parameters": tool.json_schema(),
-        }}
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": tool.json_schema(),
+            },
+        }
         for tool in tools
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 from eva_graph.dialects.turn import Answer, Calls, Malformed, Neither, Outcome, ToolCall, Truncated
 
 WRITE_ONE = (
-    "write one <tool_call>{\"tool\": …, \"arguments\": {…}}</tool_call> or one <answer>…</answer>"
+    'write one <tool_call>{"tool": …, "arguments": {…}}</tool_call> or one <answer>…</answer>'
 )
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _STATED = re.compile(

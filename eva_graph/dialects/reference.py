@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eva_graph_tools import Frame, InvalidArguments, Tool, Video, VideoInfo, VisualGrid
 from langchain_core.messages import AnyMessage, ToolMessage
 
 from eva_graph.blocks import Block, frame_block, text_block
@@ -25,6 +24,7 @@ from eva_graph.dialects.eva import CLOSINGS, SYSTEM_TEXT, EvaDialect
 from eva_graph.dialects.parsing import read_reference
 from eva_graph.dialects.turn import Outcome, ToolCall
 from eva_graph.policy.protocol import NativeCall
+from eva_graph_tools import Frame, InvalidArguments, Tool, Video, VideoInfo, VisualGrid
 
 PATCH_PIXELS = 28
 MAX_SHORT_SIDE = 720
@@ -37,8 +37,8 @@ class SampleLost(InvalidArguments):
 
 def harness_estimate(nframes: Any, resize: Any, width: int, height: int) -> int:
     """Visual tokens as the harness counts them (it counts a 1-pixel side as one patch)."""
-    rows = max(1, round(height * resize / PATCH_PIXELS))
-    columns = max(1, round(width * resize / PATCH_PIXELS))
+    rows: int = max(1, round(height * resize / PATCH_PIXELS))
+    columns: int = max(1, round(width * resize / PATCH_PIXELS))
     return int(nframes) * rows * columns
 
 
@@ -143,7 +143,12 @@ class ReferenceDialect(EvaDialect):
         return read_reference(text)
 
     def prepare(
-        self, call: ToolCall, *, tools: Mapping[str, Tool], info: VideoInfo, grid: VisualGrid,
+        self,
+        call: ToolCall,
+        *,
+        tools: Mapping[str, Tool],
+        info: VideoInfo,
+        grid: VisualGrid,
         look_budget: int,
     ) -> PreparedCall:
         """Raises `InvalidArguments` where the call fails, `SampleLost` where the harness raises."""
@@ -153,7 +158,10 @@ class ReferenceDialect(EvaDialect):
         resize = 1.0 if wanted.get("resize") is None else wanted["resize"]
         try:
             nframes, resize, estimate = harness_fit(
-                wanted["nframes"], resize, width=info.coded_width, height=info.coded_height,
+                wanted["nframes"],
+                resize,
+                width=info.coded_width,
+                height=info.coded_height,
                 budget=look_budget,
             )
         except (TypeError, ValueError, OverflowError) as error:
@@ -162,13 +170,20 @@ class ReferenceDialect(EvaDialect):
         return ReferenceLook(applied, estimate, info)
 
     def reply(
-        self, results: Sequence[CallResult], *, question: Question, closing: Closing,
+        self,
+        results: Sequence[CallResult],
+        *,
+        question: Question,
+        closing: Closing,
         message_id: str,
     ) -> list[AnyMessage]:
         """The harness's tool message; failed calls leave no trace in it."""
         blocks: list[Block] = [text_block("<tool_response>")]
-        shown = [(second, frame) for result in results
-                 for second, frame in zip(result.clock or (), result.frames, strict=True)]
+        shown = [
+            (second, frame)
+            for result in results
+            for second, frame in zip(result.clock or (), result.frames, strict=True)
+        ]
         for index, (second, frame) in enumerate(shown):
             label = f"{second // 60:02d}:{second % 60:02d}"
             newline = "\n" if index else ""
@@ -193,6 +208,8 @@ def _checked(wanted: Mapping[str, Any], nframes: Any, resize: Any) -> dict[str, 
     if not all(isinstance(wanted[name], (int, float)) for name in ("start_time", "end_time")):
         raise SampleLost("times given as text lose the sample")
     return {
-        "start_time": wanted["start_time"], "end_time": wanted["end_time"],
-        "nframes": int(count), "resize": float(resize),
+        "start_time": wanted["start_time"],
+        "end_time": wanted["end_time"],
+        "nframes": int(count),
+        "resize": float(resize),
     }

@@ -133,7 +133,8 @@ def write_plan(candidates: tuple[Look, ...], chosen: tuple[int, ...]) -> str:
     """The text that `parse_plan` reads back, without the `Plan:` heading."""
     lines = [
         f"{number}. {write_call(look.tool, look.arguments)} = "
-        f"{look.estimated_visual_tokens} visual tokens" + (f"; {look.reason}" if look.reason else "")
+        f"{look.estimated_visual_tokens} visual tokens"
+        + (f"; {look.reason}" if look.reason else "")
         for number, look in enumerate(candidates, start=1)
     ]
     lines.append("Choice: " + ", ".join(str(index + 1) for index in chosen))

@@ -1,9 +1,9 @@
 """Loading a Qwen2.5-VL or Qwen3-VL folder for work with single images, without torchvision.
 
-The stock processors also build a video processor, which needs torchvision; our frames are images, so
-that part is left out. Every folder is given the project's one chat template: for these families it
-writes the text of their own templates, and it also marks what is trained. This module needs the `nano`
-extra: import it only where a model is really loaded.
+The stock processors also build a video processor, which needs torchvision; our frames are images,
+so that part is left out. Every folder is given the project's one chat template: for these families
+it writes the text of their own templates, and it also marks what is trained. This module needs the
+`nano` extra: import it only where a model is really loaded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from eva_graph_tools import VisualGrid
 from transformers import (
     AutoConfig,
     AutoModelForImageTextToText,
@@ -25,6 +24,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.processing_utils import ProcessorMixin
 
 from eva_graph.errors import InvalidRequest
+from eva_graph_tools import VisualGrid
 
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 SUPPORTED_MODELS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")

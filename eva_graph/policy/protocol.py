@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from eva_graph_tools import FrameRef, VisualGrid
 from langchain_core.messages import AnyMessage
+
+from eva_graph_tools import FrameRef, VisualGrid
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 ImageRole = Literal["tool", "user"]

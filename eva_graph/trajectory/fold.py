@@ -67,12 +67,17 @@ def _turns(
             grids_seen = len(raw_tokens["image_grids"] or ())
         look = looks.get(number, {})
         edited = bool(look.get("edited"))
-        turns.append(TurnRecord(
-            turn=number, plan=PlanRecord(**plans.get(number, {})),
-            calls=[CallRecord(**call) for call in look.get("calls", ())],
-            edited=edited, sampled_calls=look.get("sampled_calls"),
-            tokens=None if edited else tokens, **data,
-        ))
+        turns.append(
+            TurnRecord(
+                turn=number,
+                plan=PlanRecord(**plans.get(number, {})),
+                calls=[CallRecord(**call) for call in look.get("calls", ())],
+                edited=edited,
+                sampled_calls=look.get("sampled_calls"),
+                tokens=None if edited else tokens,
+                **data,
+            )
+        )
         if len(turns) > 1:
             turns[-2].reflection = reflection
     return turns
@@ -87,8 +92,11 @@ def _tokens(
     grids = raw["image_grids"]
     record = TokenRecord(
         prompt_delta_ids=prompt[known:] if prefix_ok else prompt,
-        token_ids=raw["token_ids"], logprobs=raw["logprobs"], logprobs_kind=raw["logprobs_kind"],
-        prefix_ok=prefix_ok, image_grids=None if grids is None else grids[grids_seen:],
+        token_ids=raw["token_ids"],
+        logprobs=raw["logprobs"],
+        logprobs_kind=raw["logprobs_kind"],
+        prefix_ok=prefix_ok,
+        image_grids=None if grids is None else grids[grids_seen:],
     )
     return record, prompt + raw["token_ids"]
 

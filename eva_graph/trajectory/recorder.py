@@ -1,8 +1,8 @@
 """Where an episode's events and frames go: a run directory, or memory and a bounded cache.
 
-    RUN/journal/<trajectory>.jsonl   events while an episode runs
-    RUN/records.jsonl                one line for every finished episode; the last one wins
-    RUN/frames/                      the frames, content-addressed; a recorded run owns them
+RUN/journal/<trajectory>.jsonl   events while an episode runs
+RUN/records.jsonl                one line for every finished episode; the last one wins
+RUN/frames/                      the frames, content-addressed; a recorded run owns them
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-from eva_graph_tools import FrameStore
 
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.fold import fold
@@ -26,6 +24,7 @@ from eva_graph.trajectory.journal import (
     read_json_lines,
 )
 from eva_graph.trajectory.schema import Trajectory
+from eva_graph_tools import FrameStore
 
 
 class Recorder:
@@ -44,7 +43,13 @@ class Recorder:
             self.frames = FrameStore(self.run / "frames")
 
     def append(
-        self, trajectory_id: str, *, turn: int, kind: EventKind, node: str, attempt: int,
+        self,
+        trajectory_id: str,
+        *,
+        turn: int,
+        kind: EventKind,
+        node: str,
+        attempt: int,
         data: dict[str, Any],
     ) -> None:
         """Add one event; `data` must be JSON."""
@@ -88,7 +93,8 @@ def read_records(run: str | Path) -> Iterator[Trajectory]:
     path = Path(run) / "records.jsonl"
     if not path.exists():
         raise TrajectoryError(f"{run} has no records.jsonl: nothing was recorded there")
-    latest = {value["trajectory_id"]: value for value in read_json_lines(path)
-              if "trajectory_id" in value}
+    latest = {
+        value["trajectory_id"]: value for value in read_json_lines(path) if "trajectory_id" in value
+    }
     for value in latest.values():
         yield Trajectory.from_line(json.dumps(value))

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eva_graph.errors import TrajectoryError
 
-TRAJECTORY_VERSION = 1
+TRAJECTORY_VERSION: Final = 1
 
 
 class _Record(BaseModel):

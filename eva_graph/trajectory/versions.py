@@ -5,8 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("eva-graph", "av", "pillow", "langgraph", "langchain-core", "openai", "torch",
-             "transformers")
+_PACKAGES = (
+    "eva-graph",
+    "av",
+    "pillow",
+    "langgraph",
+    "langchain-core",
+    "openai",
+    "torch",
+    "transformers",
+)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,216 @@
+"""`VideoAgent`: ask a video a question from Python.
+
+    result = VideoAgent().run("talk.mp4", "What colour is the speaker's tie at 12:30?")
+    result.answer, result.evidence, result.turns, result.usage
+
+A thin face of the graph: every run is one episode of `agent.graph`, and the result is read from
+its trajectory record.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike, fspath
+from string import ascii_uppercase
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+
+from eva_graph.dialects import Dialect
+from eva_graph.errors import InvalidRequest
+from eva_graph.graph import VideoGraph, compile_graph, wire
+from eva_graph.result import RunResult
+from eva_graph.state import AgentInput, Context
+from eva_graph.steps import Step
+from eva_graph_tools import FrameStore
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.tools import BaseTool
+
+    from eva_graph.policy.protocol import Policy
+
+PathLikeStr: TypeAlias = str | PathLike[str]
+Options: TypeAlias = Sequence[str] | Mapping[str, str]
+
+
+class VideoAgent:
+    """Answers questions about videos. Safe for many concurrent runs.
+
+    Args:
+        policy: None for the embedded nano (CPU, no server), a server's base URL
+            (`http://localhost:8000/v1`), a model folder, any LangChain chat model, or a `Policy`.
+        model: model name at the server; asked from it when None.
+        dialect, profile, instructions, tools: see `build_graph`.
+        context: knobs for runs that give none.
+        frames: where frames of unrecorded runs go; None for the user's cache.
+
+    Raises:
+        EvaGraphError: a part cannot be made; one line that says what to do.
+    """
+
+    def __init__(
+        self,
+        policy: str | PathLike[str] | Policy | BaseChatModel | None = None,
+        *,
+        model: str | None = None,
+        dialect: str | Dialect = "eva",
+        profile: Literal["corrected", "reference"] = "corrected",
+        instructions: bool = False,
+        tools: Sequence[str] | None = None,
+        context: Context | None = None,
+        frames: FrameStore | None = None,
+    ) -> None:
+        self._wiring = wire(
+            policy,
+            model=model,
+            dialect=dialect,
+            profile=profile,
+            instructions=instructions,
+            tools=tools,
+            context=context,
+            frames=frames,
+        )
+        self.graph: VideoGraph = compile_graph(self._wiring)
+        """The compiled LangGraph, to add to a larger one: `parent.add_node("video", agent.graph)`."""
+
+    @property
+    def policy(self) -> Policy:
+        """What writes the turns."""
+        return self._wiring.policy
+
+    def run(
+        self,
+        video: PathLikeStr,
+        question: str,
+        *,
+        options: Options | None = None,
+        record: PathLikeStr | None = None,
+        context: Context | None = None,
+    ) -> RunResult:
+        """Answer one question.
+
+        Args:
+            video: path of the video file.
+            question: in plain words.
+            options: for multiple choice, as a list or by letter.
+            record: run directory that keeps the trajectory and its frames.
+            context: knobs of this run.
+
+        Raises:
+            EvaGraphError: the video cannot be opened, or an argument is at fault. What a policy
+                does wrong is no exception: it is in `stop_reason` and `error`.
+        """
+        for item in self.stream(video, question, options=options, record=record, context=context):
+            if isinstance(item, RunResult):
+                return item
+        raise AssertionError("a stream ends with its result")
+
+    async def arun(
+        self,
+        video: PathLikeStr,
+        question: str,
+        *,
+        options: Options | None = None,
+        record: PathLikeStr | None = None,
+        context: Context | None = None,
+    ) -> RunResult:
+        """Like `run`, without blocking the event loop."""
+        async for item in self.astream(
+            video, question, options=options, record=record, context=context
+        ):
+            if isinstance(item, RunResult):
+                return item
+        raise AssertionError("a stream ends with its result")
+
+    def stream(
+        self,
+        video: PathLikeStr,
+        question: str,
+        *,
+        options: Options | None = None,
+        record: PathLikeStr | None = None,
+        context: Context | None = None,
+    ) -> Iterator[Step | RunResult]:
+        """Like `run`, but yields every `Step` as it happens and the `RunResult` last."""
+        knobs, config = self._run_settings(record, context)
+        trajectory_id = ""
+        for event in self.graph.stream(
+            _agent_input(video, question, options), config, context=knobs, stream_mode="custom"
+        ):
+            step = Step.from_event(event)
+            if step is not None:
+                trajectory_id = step.trajectory_id
+                yield step
+        yield self._result(knobs, trajectory_id)
+
+    async def astream(
+        self,
+        video: PathLikeStr,
+        question: str,
+        *,
+        options: Options | None = None,
+        record: PathLikeStr | None = None,
+        context: Context | None = None,
+    ) -> AsyncIterator[Step | RunResult]:
+        """Like `stream`, without blocking the event loop."""
+        knobs, config = self._run_settings(record, context)
+        trajectory_id = ""
+        async for event in self.graph.astream(
+            _agent_input(video, question, options), config, context=knobs, stream_mode="custom"
+        ):
+            step = Step.from_event(event)
+            if step is not None:
+                trajectory_id = step.trajectory_id
+                yield step
+        yield self._result(knobs, trajectory_id)
+
+    def as_tool(self, videos: PathLikeStr | Mapping[str, PathLikeStr]) -> BaseTool:
+        """The agent as a LangChain tool for a supervisor.
+
+        Args:
+            videos: the one video it may be asked about, or several by the names under which the
+                supervisor knows them; it never passes a path.
+        """
+        from eva_graph.as_tool import video_tool
+
+        return video_tool(self, videos)
+
+    def _run_settings(
+        self, record: PathLikeStr | None, context: Context | None
+    ) -> tuple[Context, RunnableConfig]:
+        knobs = context or self._wiring.defaults
+        if record is not None:
+            knobs = replace(knobs, record=fspath(record))
+        # Four nodes a turn; the limit of turns is ours, LangGraph's must only never come first.
+        limit = 4 * knobs.max_turns + 4
+        thread = {"thread_id": uuid.uuid4().hex}  # one run, one episode, one trajectory id
+        return knobs, {"configurable": thread, "recursion_limit": limit}
+
+    def _result(self, knobs: Context, trajectory_id: str) -> RunResult:
+        recorder = self._wiring.recorders.of(knobs.record)
+        return RunResult.from_trajectory(
+            recorder.trajectory(trajectory_id), notice=self.policy.info.notice
+        )
+
+
+def _agent_input(video: PathLikeStr, question: str, options: Options | None) -> AgentInput:
+    if not isinstance(question, str) or not question.strip():
+        raise InvalidRequest("the question is empty: ask something in plain words")
+    return AgentInput(video=fspath(video), question=question, options=_by_letter(options))
+
+
+def _by_letter(options: Options | None) -> dict[str, str] | None:
+    if options is None:
+        return None
+    if isinstance(options, Mapping):
+        named = {str(letter): str(text) for letter, text in options.items()}
+    else:
+        named = dict(zip(ascii_uppercase, map(str, options), strict=False))
+        if isinstance(options, str) or len(named) < len(options):
+            raise InvalidRequest("options must be a list of at most 26 texts, or texts by letter")
+    if len(named) < 2:
+        raise InvalidRequest("options must offer at least two choices")
+    return named
