@@ -1,0 +1,323 @@
+"""A real local HTTP server that speaks the OpenAI chat-completions protocol from a script.
+
+    with OpenAIServer(["<tool_call>…</tool_call>", "<answer>A</answer>"]) as server:
+        policy = OpenAIPolicy(server.base_url)
+        …
+    server.requests                 # bodies of the chat requests, in order of arrival
+    images_of(server.requests[1])   # [("tool", b"\\xff\\xd8…"), …]: role and bytes of every image
+
+Line `k` of the script answers a transcript with `k` finished assistant messages, so conversations
+side by side do not mix; a function of the request body may stand in its place. Honoured are
+`continue_final_message` (the rest of line `k` after what the last message holds), `stop` and
+`structured_outputs.regex` (the longest beginning of the rest that matches). Token ids are the UTF-8
+bytes of the transcript: those of a later prompt begin with the earlier prompt and completion.
+`Traits` says what the server refuses; `faults` break chat requests, one each, the last for ever.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+Json = dict[str, Any]
+END_OF_TURN = "</assistant>"
+CONTINUATION_FIELDS = {"continue_final_message", "structured_outputs"}
+
+
+class Fault(StrEnum):
+    """A way to fail."""
+
+    NONE = "answers"
+    HANG = "accepts the request and says nothing"
+    CUT = "breaks off in the middle of the body"
+    ERROR_500 = "500"
+    BUSY_429 = "429 with Retry-After: 0"
+    HTML = "a web page"
+    INVALID_JSON = "half a JSON object under its right length"
+    INVALID_UTF8 = "bytes that are no text"
+    EMPTY_CHOICES = "no choices"
+    NO_MESSAGE = "a choice without a message"
+    NULL_CONTENT = "neither content nor tool calls"
+    OVERFLOW = "400: longer than the context"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """One scripted answer; `calls` are (name, arguments as JSON text)."""
+
+    text: str | None = None
+    calls: Sequence[tuple[str, str]] = ()
+    finish_reason: str = "stop"
+
+
+Line = str | Reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What the server is and takes."""
+
+    model: str = "scripted-vl"
+    owned_by: str = "vllm"
+    context_tokens: int | None = 32_768
+    tool_images: bool = True
+    """Images in tool messages; False answers 400 to them."""
+    bare_tool_messages: bool = True
+    """Tool messages without a tool call before them; False answers 400 to them."""
+    tools: bool = True
+    """The field `tools`; False answers 400 to it."""
+    continuation: bool = True
+    """`continue_final_message` and `structured_outputs`; False answers 400 to them."""
+    token_ids: bool = True
+    """Gives token ids and log-probabilities when asked; False ignores the wish."""
+    refused_fields: frozenset[str] = field(default_factory=frozenset)
+    """Further fields, of the body or of a content part, that are answered with 400."""
+
+
+class OpenAIServer:
+    """The server; a context manager that listens on a free loopback port."""
+
+    def __init__(
+        self,
+        script: Sequence[Line] | Callable[[Json], Line] = ("<answer>A</answer>",),
+        *,
+        traits: Traits | None = None,
+        faults: Fault | Sequence[Fault] = Fault.NONE,
+    ) -> None:
+        self.traits = traits or Traits()
+        self.requests: list[Json] = []
+        self.paths: list[str] = []
+        self.released = threading.Event()
+        self._script = script
+        self._faults = [faults] if isinstance(faults, Fault) else list(faults)
+        self._lock = threading.Lock()
+        self._http = _Listener(("127.0.0.1", 0), _Handler)
+        self._http.scripted = self
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def __enter__(self) -> OpenAIServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.released.set()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    def record(self, path: str, body: Json | None) -> Fault:
+        """Note a request and say how to fail it."""
+        with self._lock:
+            self.paths.append(path)
+            if body is None:
+                return Fault.NONE
+            self.requests.append(body)
+            return self._faults[min(len(self.requests), len(self._faults)) - 1]
+
+    def refusal(self, body: Json) -> str | None:
+        """What the server finds wrong with a request."""
+        traits, messages = self.traits, body["messages"]
+        parts = [p for m in messages if isinstance(m["content"], list) for p in m["content"]]
+        named = [f for f in traits.refused_fields if f in body or any(f in p for p in parts)]
+        if named:
+            return f"Unrecognized request argument supplied: {named[0]}"
+        if body.get("stream"):
+            return "this server does not stream"
+        if body.get("tools") and not traits.tools:
+            return '"auto" tool choice requires --enable-auto-tool-choice to be set'
+        if not traits.continuation and body.keys() & CONTINUATION_FIELDS:
+            return "extra fields not permitted"
+        if not traits.tool_images and any(role == "tool" for role, _ in images_of(body)):
+            return "Invalid content type: image_url is only supported in messages with role 'user'"
+        if not traits.bare_tool_messages and any(
+            after["role"] == "tool" and before["role"] != "tool" and not before.get("tool_calls")
+            for before, after in itertools.pairwise(messages)
+        ):
+            return "messages with role 'tool' must be a response to a preceding 'tool_calls'"
+        return None
+
+    def reply(self, body: Json) -> Reply:
+        """The scripted answer, cut as the request asks."""
+        begun = body["messages"][-1]["content"] if body.get("continue_final_message") else ""
+        if callable(self._script):
+            line = self._script(body)
+        else:
+            finished = sum(m["role"] == "assistant" for m in body["messages"]) - bool(begun)
+            line = self._script[finished]
+        reply = Reply(text=line) if isinstance(line, str) else line
+        if reply.text is None:
+            return reply
+        text = reply.text.removeprefix(begun)
+        pattern = body.get("structured_outputs", {}).get("regex")
+        if pattern is not None:
+            match = re.match(pattern, text)
+            assert match, f"the script's {text!r} does not begin with {pattern!r}"
+            text = match.group()
+        for stop in body.get("stop") or ():
+            text = text.partition(stop)[0]
+        return Reply(text=text, calls=reply.calls, finish_reason=reply.finish_reason)
+
+
+def images_of(body: Json) -> list[tuple[str, bytes]]:
+    """Role and bytes of every image of a recorded request, in order."""
+    return [
+        (message["role"], base64.b64decode(part["image_url"]["url"].partition("base64,")[2]))
+        for message in body["messages"]
+        if isinstance(message["content"], list)
+        for part in message["content"]
+        if part["type"] == "image_url"
+    ]
+
+
+def unused_address() -> str:
+    """A base URL on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+
+
+class _Listener(ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = False
+    scripted: OpenAIServer
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that gave up is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Listener
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Keep the test output clean."""
+
+    def do_GET(self) -> None:
+        scripted = self.server.scripted
+        scripted.record(self.path, None)
+        traits = scripted.traits
+        entry = {"id": traits.model, "object": "model", "owned_by": traits.owned_by}
+        if traits.context_tokens is not None:
+            entry["max_model_len"] = traits.context_tokens
+        self._send(200, {"object": "list", "data": [entry]})
+
+    def do_POST(self) -> None:
+        scripted = self.server.scripted
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        fault = scripted.record(self.path, body)
+        if fault is not Fault.NONE:
+            self._fail(fault)
+        elif (refusal := scripted.refusal(body)) is not None:
+            self._error(400, refusal)
+        else:
+            self._send(200, _completion(scripted.traits, body, scripted.reply(body)))
+
+    def _fail(self, fault: Fault) -> None:
+        match fault:
+            case Fault.HANG:
+                self.server.scripted.released.wait()
+            case Fault.CUT:
+                self._bytes(200, b'{"choices": [{"mess', announced=4_000)
+            case Fault.ERROR_500:
+                self._error(500, "EngineDeadError")
+            case Fault.BUSY_429:
+                self._error(429, "too many requests", {"Retry-After": "0"})
+            case Fault.HTML:
+                self._bytes(200, b"<!doctype html><title>Welcome</title>", kind="text/html")
+            case Fault.INVALID_JSON:
+                self._bytes(200, b'{"choices": [{"mess')
+            case Fault.INVALID_UTF8:
+                self._bytes(200, b'{"choices": [{"message": {"content": "\xff\xfe"}}]}')
+            case Fault.EMPTY_CHOICES:
+                self._send(200, {"choices": []})
+            case Fault.NO_MESSAGE:
+                self._send(200, {"choices": [{"finish_reason": "stop"}]})
+            case Fault.NULL_CONTENT:
+                message = {"role": "assistant", "content": None}
+                self._send(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
+            case Fault.OVERFLOW:
+                self._error(400, "This model's maximum context length is 4096 tokens. However, …")
+
+    def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
+        error = {"message": message, "type": "BadRequestError", "code": status}
+        self._send(status, {"error": error}, headers)
+
+    def _send(self, status: int, body: Json, headers: dict[str, str] | None = None) -> None:
+        self._bytes(status, json.dumps(body).encode(), headers=headers)
+
+    def _bytes(
+        self,
+        status: int,
+        content: bytes,
+        *,
+        kind: str = "application/json",
+        announced: int | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(announced or len(content)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def _completion(traits: Traits, body: Json, reply: Reply) -> Json:
+    prompt = list("".join(_rendered(body)).encode())
+    sampled = list((reply.text or "").encode())
+    if reply.finish_reason != "length":
+        sampled += END_OF_TURN.encode()
+    message: Json = {"role": "assistant", "content": reply.text}
+    if reply.calls:
+        message["tool_calls"] = [
+            {"id": f"call-{len(body['messages'])}-{i}", "type": "function",
+             "function": {"name": name, "arguments": arguments}}
+            for i, (name, arguments) in enumerate(reply.calls)
+        ]  # fmt: skip
+    choice: Json = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
+    completion: Json = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": traits.model,
+        "choices": [choice],
+        "usage": {
+            "prompt_tokens": len(prompt),
+            "completion_tokens": len(sampled),
+            "total_tokens": len(prompt) + len(sampled),
+        },
+    }
+    if traits.token_ids and body.get("return_token_ids"):
+        completion["prompt_token_ids"] = prompt
+        choice["token_ids"] = sampled
+    if traits.token_ids and body.get("logprobs"):
+        choice["logprobs"] = {"content": [_logprob(token) for token in sampled]}
+    return completion
+
+
+def _logprob(token: int) -> Json:
+    return {"token": chr(token), "logprob": -0.25, "bytes": [token], "top_logprobs": []}
+
+
+def _rendered(body: Json) -> Iterator[str]:
+    for message in body["messages"]:
+        content = message["content"] or ""
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        text = "".join(part.get("text", "<image>") for part in parts)
+        open_ended = message is body["messages"][-1] and body.get("continue_final_message")
+        yield f"<{message['role']}>{text}" + ("" if open_ended else f"</{message['role']}>")
+    if not body.get("continue_final_message"):
+        yield "<assistant>"
