@@ -74,7 +74,7 @@ class VideoAgent:
             frames=frames,
         )
         self.graph: VideoGraph = compile_graph(self._wiring)
-        """The compiled LangGraph, to add to a larger one: `parent.add_node("video", agent.graph)`."""
+        """The compiled LangGraph: add it to a larger one with `add_node("video", agent.graph)`."""
 
     @property
     def policy(self) -> Policy:

@@ -1,13 +1,13 @@
 """Every error that a user or an operator can meet, each one line that says what to do.
 
 EvaGraphError
-├── ToolError                  (eva_graph_tools.errors: text for the policy, an entry in the log)
-├── PolicyError                the policy could not write a turn; ends the episode, keeps the trajectory
+├── ToolError                  text for the policy, an entry in the log (eva_graph_tools)
+├── PolicyError                could not write a turn: ends the episode, keeps the trajectory
 │   ├── PolicyUnavailable      refused, hung, cut off or answered 5xx/429 until the retries were spent
 │   ├── PolicyRejected         answered 4xx: the request itself is at fault
 │   │   └── ContextOverflow    the prompt is longer than the policy's context
 │   ├── PolicyProtocolError    answered with something that is no chat completion
-│   └── ContinuationUnsupported  cannot continue an assistant message (`calls="phase"` falls back)
+│   └── ContinuationUnsupported  cannot continue a message (`calls="phase"` falls back)
 ├── MissingExtra               an optional dependency is not installed; names the install command
 ├── InvalidRequest             the caller's own arguments are at fault
 └── TrajectoryError            a record or journal cannot be read or written

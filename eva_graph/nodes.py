@@ -15,7 +15,6 @@ from langgraph.types import Overwrite
 
 from eva_graph.dialects import (
     Answer,
-    CallResult,
     Calls,
     Malformed,
     Neither,
@@ -29,10 +28,9 @@ from eva_graph.driver import Core
 from eva_graph.ending import cited_evidence, finish, finish_with_error
 from eva_graph.episode import Episode, NodeRun, Wiring
 from eva_graph.errors import PolicyError
-from eva_graph.look import LookReply
+from eva_graph.look_record import journal_look
 from eva_graph.phases import answer_part, call_part, plan_part, reflection_part, summary_part
 from eva_graph.state import AgentState, Spent, StopReason
-from eva_graph.trajectory.messages import message_to_json
 from eva_graph.turns import Written, in_phases, read_draft, write_turn
 
 Update: TypeAlias = dict[str, Any]
@@ -150,7 +148,7 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
         return update | _ending(episode, state, outcome)
     with episode.executor() as executor:
         reply = executor.respond(outcome, spent=spent, message_id=episode.message_id(turn, "tool"))
-    _journal_look(episode, turn, reply, edited, sampled)
+    journal_look(episode, turn, reply, edited, sampled)
     update |= {
         "messages": [*update["messages"], *reply.messages],
         "spent": reply.spent,
@@ -221,27 +219,6 @@ def _ending(
     return finish(episode, StopReason.MAX_TURNS) if last else {}
 
 
-def _journal_look(
-    episode: Episode,
-    turn: int,
-    reply: LookReply,
-    edited: AnyMessage | None,
-    sampled: list[ToolCall],
-) -> None:
-    episode.journal(
-        turn,
-        "look",
-        {
-            "calls": [_call_record(result) for result in reply.results],
-            "messages": [message_to_json(message) for message in reply.messages],
-            "edited": edited is not None,
-            "edited_message": message_to_json(edited) if edited is not None else None,
-            "sampled_calls": sampled if edited is not None else None,
-        },
-    )
-    episode.emit(turn, looks=[_look_event(result) for result in reply.results])
-
-
 def _after(spent: Spent, written: Written, *, turn: int) -> Update:
     return {
         "turn": turn,
@@ -279,33 +256,3 @@ def _edited_message(
 def _tell_summary(episode: Episode, written: Written, *, turn: int) -> None:
     parts = episode.wiring.dialect.parts(written.draft["text"])
     episode.emit(turn, summary=parts.summary or parts.unmarked)
-
-
-def _call_record(result: CallResult) -> Update:
-    frames = zip(result.frames, result.requested_seconds, result.snapped, strict=True)
-    return {
-        "id": result.call["id"],
-        "tool": result.call["tool"],
-        "requested": result.call["arguments"],
-        "applied": result.applied,
-        "estimated_visual_tokens": result.estimated_visual_tokens,
-        "visual_tokens": result.visual_tokens,
-        "notes": list(result.notes),
-        "error": result.error,
-        "seconds": result.seconds,
-        "frames": [
-            {"ref": ref.to_json(), "requested_seconds": requested, "snapped": snapped}
-            for ref, requested, snapped in frames
-        ],
-    }
-
-
-def _look_event(result: CallResult) -> Update:
-    return {
-        "tool": result.call["tool"],
-        "applied": result.applied,
-        "error": result.error,
-        "notes": list(result.notes),
-        "frames": [ref.to_json() for ref in result.frames],
-        "visual_tokens": result.visual_tokens,
-    }

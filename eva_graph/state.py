@@ -18,7 +18,7 @@ from eva_graph.errors import InvalidRequest
 
 
 class StopReason(StrEnum):
-    """Why an episode ended. `answer` is set for the first four unless nothing usable was written."""
+    """Why an episode ended; `answer` is set for the first four alone."""
 
     ANSWERED = "answered"
     """The policy answered of its own accord."""
@@ -27,7 +27,7 @@ class StopReason(StrEnum):
     BUDGET = "budget"
     """The policy answered when the episode's visual budget was spent."""
     CONTEXT_OVERFLOW = "context_overflow"
-    """The policy's context was about to overflow (it answered), or its server said so (it did not)."""
+    """The context was about to overflow (then it answered), or the server said so (it did not)."""
     NO_ANSWER = "no_answer"
     """The policy did not answer in the turn where it had to."""
     TRUNCATED = "truncated"

@@ -22,8 +22,8 @@ only the option's letter where there are options, else a few words.
 
 Cost: one frame of a {{W}}x{{H}} pixel video at resize r costs about (W*r/{patch}) * (H*r/{patch}) \
 visual tokens. A look may cost at most {budget}; a larger one is reduced. Look coarsely at long \
-ranges (small resize), closely at short ones. Times are seconds or [HH:]MM:SS. Frame labels such as \
-[01:30] are true times of the video."""
+ranges (small resize), closely at short ones. Times are seconds or [HH:]MM:SS. Frame labels such \
+as [01:30] are true times of the video."""
 
 _EXAMPLE = """
 Example of a first turn:
