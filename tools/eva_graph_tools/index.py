@@ -22,7 +22,7 @@ import numpy.typing as npt
 Ticks = npt.NDArray[np.int64]
 
 # Absorbs the float error of a time that names a frame's own presentation time.
-_TICK_SLACK = 1e-3
+_SLACK_SECONDS = 1e-9
 _FALLBACK_FRAME_SECONDS = Fraction(1, 25)
 
 
@@ -82,7 +82,7 @@ class FrameIndex:
 
     def at(self, time_seconds: float) -> int:
         """Display index of the frame on screen: the last with a time <= `time_seconds`."""
-        offset = math.floor(time_seconds / float(self.time_base) + _TICK_SLACK)
+        offset = math.floor((time_seconds + _SLACK_SECONDS) / float(self.time_base))
         position = np.searchsorted(self.shown_pts, int(self.shown_pts[0]) + offset, "right")
         return min(max(int(position) - 1, 0), self.frame_count - 1)
 
@@ -126,6 +126,7 @@ class _Row:
     duration: int
     key: bool
     shown: bool
+    whole: bool
 
 
 def build_index(
@@ -136,6 +137,8 @@ def build_index(
     A file that breaks off is indexed up to the break.
     """
     rows = list(_rows(container.demux(stream)))
+    while rows and not rows[-1].whole:
+        rows.pop()  # cut off in mid-picture: decoders would make up the rest
     if not any(row.shown for row in rows) or stream.time_base is None:
         return None
     stamped = all(row.pts is not None or row.dts is not None for row in rows)
@@ -174,6 +177,7 @@ def _rows(packets: Iterable["av.Packet[av.VideoStream]"]) -> Iterable[_Row]:
                     max(0, packet.duration or 0),
                     packet.is_keyframe,
                     not packet.is_discard,
+                    not packet.is_corrupt,
                 )
     except av.error.FFmpegError:
         return  # a broken tail: what was read before it counts
