@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import openai
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
@@ -80,7 +82,7 @@ class ChatModelPolicy:
             messages = _with_pixels(arrange(request.messages, delivery), request.load_frame)
             try:
                 reply = runnable.invoke(messages, stop=list(request.stop) or None)
-            except Exception as error:  # noqa: BLE001 - any provider's own exceptions
+            except Exception as error:
                 delivery = self._next(request, delivery, error, requests)
             else:
                 return self._completion(reply, delivery, requests, started)
@@ -94,7 +96,7 @@ class ChatModelPolicy:
             messages = await asyncio.to_thread(_with_pixels, arranged, request.load_frame)
             try:
                 reply = await runnable.ainvoke(messages, stop=list(request.stop) or None)
-            except Exception as error:  # noqa: BLE001 - any provider's own exceptions
+            except Exception as error:
                 delivery = self._next(request, delivery, error, requests)
             else:
                 return self._completion(reply, delivery, requests, started)
@@ -146,7 +148,7 @@ class ChatModelPolicy:
 
 
 def _name(chat_model: BaseChatModel) -> str:
-    named = chat_model._get_ls_params().get("ls_model_name")  # what LangChain's own traces use
+    named = getattr(chat_model, "model_name", None) or getattr(chat_model, "model", None)
     return str(named or type(chat_model).__name__)
 
 
@@ -172,8 +174,12 @@ def _pixels(block: Block, load_frame: Callable[[FrameRef], bytes]) -> Block:
 
 
 def _calls(reply: AIMessage) -> tuple[NativeCall, ...]:
-    raw = reply.additional_kwargs.get("tool_calls")
-    return tuple(_call(call) for call in [*reply.tool_calls, *reply.invalid_tool_calls]) if raw else ()
+    parsed = [(call["id"], call["name"], json.dumps(call["args"])) for call in reply.tool_calls]
+    unparsed = [(call["id"], call["name"], call["args"]) for call in reply.invalid_tool_calls]
+    return tuple(
+        NativeCall(id=call_id or f"call-{index}", name=name or "", arguments=arguments or "")
+        for index, (call_id, name, arguments) in enumerate([*parsed, *unparsed])
+    )
 
 
 def _finish_reason(reply: AIMessage, calls: Sequence[NativeCall]) -> FinishReason:
@@ -181,3 +187,18 @@ def _finish_reason(reply: AIMessage, calls: Sequence[NativeCall]) -> FinishReaso
     if (metadata.get("finish_reason") or metadata.get("stop_reason")) in _CUT_OFF:
         return "length"
     return "tool_calls" if calls else "stop"
+
+
+def _translate(error: Exception, name: str, requests: int) -> PolicyError:
+    """Our error for a provider's own; `status_code` is what most SDKs call the HTTP status."""
+    text = one_line(f"{name} failed: {type(error).__name__}: {error}")
+    status = getattr(error, "status_code", None)
+    if isinstance(error, ContextOverflowError) or (status in _BAD_REQUEST and is_overflow(text)):
+        return ContextOverflow(text, requests=requests)
+    if isinstance(error, (openai.APIConnectionError, ConnectionError, TimeoutError)):
+        return PolicyUnavailable(text, requests=requests)
+    if not isinstance(status, int):
+        return PolicyError(text, requests=requests)
+    if status >= 500 or status in _RETRYABLE:
+        return PolicyUnavailable(text, requests=requests)
+    return PolicyRejected(text, requests=requests)

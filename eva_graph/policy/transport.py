@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,6 +21,7 @@ import httpx2
 import openai
 
 from eva_graph.errors import ContextOverflow, PolicyProtocolError, PolicyRejected, PolicyUnavailable
+from eva_graph.policy.refusals import is_overflow, one_line
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -29,11 +29,6 @@ T = TypeVar("T")
 _RETRIED_STATUS = {408, 409, 429}
 _LONGEST_BACKOFF_SECONDS = 8.0
 _LONGEST_RETRY_AFTER_SECONDS = 30.0
-_DETAIL_CHARACTERS = 300
-_OVERFLOW = re.compile(
-    r"context[ _](length|size|window)|maximum model length|prompt is too long|input is too long",
-    re.IGNORECASE,
-)
 
 
 class Refused(PolicyRejected):
@@ -158,11 +153,6 @@ class Exchange:
         )
 
 
-def is_overflow(detail: str) -> bool:
-    """Whether an error text of a server says that the prompt exceeds the context."""
-    return _OVERFLOW.search(detail) is not None
-
-
 def run_blocking(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, also where the calling thread's event loop is running."""
     try:
@@ -201,4 +191,4 @@ def _detail(error: openai.APIStatusError) -> str:
         text = f"{said} ({body['code']})" if isinstance(body.get("code"), str) else str(said)
     else:
         text = error.response.text
-    return " ".join(text.split())[:_DETAIL_CHARACTERS] or "no reason given"
+    return one_line(text) or "no reason given"

@@ -1,0 +1,200 @@
+"""A Qwen2.5-VL-family model folder as a policy in this process: the embedded nano, or your own.
+
+Needs the `nano` extra; torch and the weights are loaded by the first call. Calls run one at a time
+under a lock. It does not continue messages (`calls="phase"` falls back) and has no tool parser, so
+it speaks the `eva` dialect only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eva_graph.errors import (
+    ContextOverflow,
+    ContinuationUnsupported,
+    InvalidRequest,
+    MissingExtra,
+    PolicyRejected,
+)
+from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
+from eva_graph_tools import VisualGrid
+
+if TYPE_CHECKING:
+    from eva_graph.policy.prompt import Prompt, PromptBuilder
+
+_NEEDED = ("torch", "transformers")
+NOTICE_FILE = "eva_graph_policy.json"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    model: Any
+    tokenizer: Any
+    prompts: PromptBuilder
+    end_token_ids: set[int]
+
+
+class TransformersPolicy:
+    """A model folder in process.
+
+    Args:
+        folder: weights, configuration, tokenizer and image processor as `save_pretrained` writes
+            them; an optional `eva_graph_policy.json` holds `{"notice": …}`, a limit told to users.
+        device: torch device; None takes CUDA where there is one.
+        dtype: torch type of the weights, e.g. `"bfloat16"`; None takes float32 on a CPU and the
+            stored type elsewhere.
+
+    Raises:
+        MissingExtra: torch or transformers is not installed.
+        InvalidRequest: no model folder.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str], *, device: str | None = None, dtype: str | None = None
+    ) -> None:
+        if not all(map(find_spec, _NEEDED)):
+            raise MissingExtra(
+                "models in process need torch and transformers: "
+                'pip install "eva-graph[nano]" (or pass policy= the URL of a server)'
+            )
+        self._folder = Path(folder)
+        self._device = device
+        self._dtype = dtype
+        self._lock = threading.Lock()
+        self._loaded: _Loaded | None = None
+        self.info = _read_info(self._folder)
+
+    def generate(self, request: PolicyRequest) -> Completion:
+        """Write the next assistant text; see the protocol. Raises `PolicyError`."""
+        if request.continue_final or request.guided_regex is not None:
+            raise ContinuationUnsupported("a model in process cannot continue a message")
+        if request.tools:
+            raise PolicyRejected("a model in process has no tool parser: use the eva dialect")
+        started = time.perf_counter()
+        with self._lock:
+            return self._write(request, self._load(), started)
+
+    async def agenerate(self, request: PolicyRequest) -> Completion:
+        """Like `generate`, in a worker thread."""
+        return await asyncio.to_thread(self.generate, request)
+
+    def _load(self) -> _Loaded:
+        if self._loaded is None:
+            import torch
+
+            from eva_graph.policy.processor import load_model, load_processor, visual_grid
+            from eva_graph.policy.prompt import PromptBuilder
+            from eva_graph.policy.sampling import end_token_ids
+
+            device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
+            dtype = self._dtype or ("float32" if device == "cpu" else _stored_dtype(self._folder))
+            processor = load_processor(self._folder)
+            model: Any = load_model(self._folder, dtype)
+            model.to(device)
+            self._loaded = _Loaded(
+                model,
+                processor.tokenizer,
+                PromptBuilder(processor, visual_grid(processor)),
+                end_token_ids(model, processor.tokenizer),
+            )
+        return self._loaded
+
+    def _write(self, request: PolicyRequest, loaded: _Loaded, started: float) -> Completion:
+        from eva_graph.policy.sampling import sample
+
+        prompt = loaded.prompts.build(request)
+        room = self._room(prompt, request.max_new_tokens)
+        sampled = sample(loaded.model, loaded.tokenizer, prompt, request, room)
+        ids = sampled.token_ids
+        ended = bool(ids) and ids[-1] in loaded.end_token_ids
+        written: str = loaded.tokenizer.decode(ids, skip_special_tokens=True)
+        text = _before_stop(written, request.stop)
+        if text == written:
+            # Another end token than the template's own is followed by the template's in the text.
+            end = loaded.tokenizer.eos_token if ids[-1:] == (loaded.tokenizer.eos_token_id,) else ""
+            loaded.prompts.remember(request.conversation_id, prompt, text + end, ids)
+        return Completion(
+            text=text,
+            finish_reason="stop" if ended or text != written else "length",
+            prompt_tokens=len(prompt.token_ids),
+            completion_tokens=len(ids),
+            prompt_token_ids=prompt.token_ids,
+            token_ids=ids,
+            logprobs=sampled.logprobs,
+            logprobs_kind="raw",
+            image_grids=prompt.grids,
+            seconds=time.perf_counter() - started,
+        )
+
+    def _room(self, prompt: Prompt, wanted: int) -> int:
+        context = self.info.context_tokens
+        if context is None:
+            return wanted
+        free = context - len(prompt.token_ids)
+        if free < 1:
+            raise ContextOverflow(
+                f"the prompt has {len(prompt.token_ids)} tokens, the model's context {context}"
+            )
+        return min(wanted, free)
+
+
+def _before_stop(text: str, stop: tuple[str, ...]) -> str:
+    found = [position for one in stop if (position := text.find(one)) >= 0]
+    return text[: min(found)] if found else text
+
+
+def _read_info(folder: Path) -> PolicyInfo:
+    """Facts from the folder's JSON files; nothing heavy is loaded."""
+    config = _read_json(folder, "config.json")
+    image = _read_json(folder, "preprocessor_config.json")
+    notice = folder / NOTICE_FILE
+    return PolicyInfo(
+        name=str(folder),
+        backend="transformers",
+        grid=_read_grid(folder, image),
+        context_tokens=_text_config(config).get("max_position_embeddings"),
+        notice=_read_json(folder, NOTICE_FILE).get("notice") if notice.is_file() else None,
+    )
+
+
+def _read_grid(folder: Path, image: dict[str, Any]) -> VisualGrid:
+    size = image.get("size") or {}
+    try:
+        return VisualGrid(
+            patch_pixels=image["patch_size"] * image["merge_size"],
+            min_pixels=image.get("min_pixels") or size["shortest_edge"],
+            max_pixels=image.get("max_pixels") or size["longest_edge"],
+        )
+    except KeyError as error:
+        raise InvalidRequest(
+            f"{folder}/preprocessor_config.json names no {error.args[0]}: not a Qwen-VL folder"
+        ) from error
+
+
+def _text_config(config: dict[str, Any]) -> dict[str, Any]:
+    text: dict[str, Any] = config.get("text_config") or config
+    return text
+
+
+def _stored_dtype(folder: Path) -> str:
+    config = _read_json(folder, "config.json")
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidRequest(f"{folder} is no model folder: it holds no {name}") from None
+    except ValueError as error:
+        raise InvalidRequest(f"{path} is no JSON: {error}") from error
+    return content
