@@ -105,7 +105,7 @@ def split_parts(text: str) -> TurnParts:
     marks = list(_HEADING.finditer(prose))
     ends = [mark.start() for mark in marks[1:]] + [len(prose)]
     parts: dict[str, str] = {}
-    for mark, end in zip(marks, ends, strict=True):
+    for mark, end in zip(marks, ends, strict=False):  # without headings there is one end too many
         name = mark.group(1).lower()
         body = prose[mark.end() : end].strip()
         parts[name] = f"{parts[name]}\n{body}" if name in parts else body
