@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -211,6 +213,17 @@ def test_the_public_names_are_sorted_and_there() -> None:
     names = eva_graph_tools.__all__
     assert names == sorted(names, key=lambda name: (not name.isupper(), name))
     assert all(hasattr(eva_graph_tools, name) for name in names)
+
+
+def test_importing_the_tools_loads_neither_torch_nor_langgraph() -> None:
+    program = (
+        "import sys, eva_graph_tools; print(sorted({m.partition('.')[0] for m in sys.modules}))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    for name in ("torch", "langgraph", "langchain_core", "transformers", "moviepy", "eva_graph'"):
+        assert f"'{name}" not in loaded
 
 
 def test_errors_are_always_one_line() -> None:

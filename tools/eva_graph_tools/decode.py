@@ -166,8 +166,9 @@ class Decoder:
             number = self._number(first) if first is not None else None
             if first is not None and number is not None and number <= key:
                 return number, itertools.chain((first,), packets)
-        self._container.close()
+        stale = self._container
         self._container, self._stream = self._reopen()
+        stale.close()
         return 0, self._container.demux(self._stream)
 
     def _seek_points(self, key: int) -> Iterator[int]:

@@ -23,7 +23,7 @@ class ToolError(EvaGraphError):
     """A tool call failed for a reason that the caller or the policy can act on."""
 
 
-class UnsupportedMedia(ToolError):  # noqa: N818 - reads as the fact it states
+class UnsupportedMedia(ToolError):
     """The file is missing, not a regular file, not a video, or of a kind that is not read."""
 
 
@@ -31,13 +31,13 @@ class DecodeError(ToolError):
     """The video opened, but the frames asked for cannot be decoded."""
 
 
-class SeekOutOfRange(ToolError):  # noqa: N818
+class SeekOutOfRange(ToolError):
     """A time lies outside the video."""
 
 
-class InvalidArguments(ToolError):  # noqa: N818
+class InvalidArguments(ToolError):
     """Tool arguments of the wrong type or without a meaningful application."""
 
 
-class FrameMissing(ToolError):  # noqa: N818
+class FrameMissing(ToolError):
     """A frame reference cannot be read: its bytes are gone, evicted or not what was stored."""

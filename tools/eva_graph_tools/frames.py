@@ -93,7 +93,7 @@ class FrameRef:
     def __post_init__(self) -> None:
         if re.fullmatch(r"[0-9a-f]{64}", self.sha256) is None:
             raise ValueError(f"{self.sha256!r:.80} is not a sha256 hex digest")
-        if media_type(self.encoding) != self.media_type:
+        if media_type_of(self.encoding) != self.media_type:
             raise ValueError(f"{self.encoding!r} does not make {self.media_type!r}")
         if self.width < 1 or self.height < 1 or not math.isfinite(self.pts_seconds):
             raise ValueError("a frame reference needs a positive size and a finite time")
@@ -150,7 +150,7 @@ def sha256_of_uri(uri: str) -> str:
     return uri.removeprefix(_URI_PREFIX)
 
 
-def media_type(encoding: str) -> Literal["image/jpeg", "image/png"]:
+def media_type_of(encoding: str) -> Literal["image/jpeg", "image/png"]:
     """Media type that an encoding makes.
 
     Raises:
@@ -164,7 +164,7 @@ def media_type(encoding: str) -> Literal["image/jpeg", "image/png"]:
 def encode(frame: Frame, encoding: str = DEFAULT_ENCODING) -> bytes:
     """Encoded bytes of a frame: JPEG (4:2:0) of a quality, or PNG. Same pixels, same bytes."""
     buffer = io.BytesIO()
-    if media_type(encoding) == "image/png":
+    if media_type_of(encoding) == "image/png":
         frame.to_pil().save(buffer, "PNG", compress_level=3)
     else:
         quality = int(encoding.partition("=")[2])
@@ -176,7 +176,7 @@ def reference(frame: Frame, data: bytes, *, video_id: str, encoding: str) -> Fra
     """The reference to `data`, the frame's bytes under `encoding`."""
     return FrameRef(
         sha256=hashlib.sha256(data).hexdigest(),
-        media_type=media_type(encoding),
+        media_type=media_type_of(encoding),
         width=frame.width,
         height=frame.height,
         video_id=video_id,

@@ -24,7 +24,13 @@ Pixels = npt.NDArray[np.uint8]
 _UNSPECIFIED_COLORSPACE = 2
 _MATRIX = struct.Struct("=9i")
 _HD_WIDTH, _HD_HEIGHT = 1280, 720
-_SCALING = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Bit exact on every processor: a frame made again elsewhere must have the same hash.
+_SCALING = (
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.BITEXACT
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
