@@ -19,7 +19,7 @@ T = TypeVar("T")
 Source = tuple[av.container.InputContainer, av.VideoStream]
 _Packet: TypeAlias = "av.Packet[av.VideoStream]"
 
-# A picture lost within this time before the last decodable one is replaced by that one.
+# Pictures lost at the very end, within this time of the last decodable one, are shown as that one.
 _TAIL_SECONDS = 1.0
 _SEEK_BY_PTS = ("mp4", "matroska", "webm")
 # How many key frames further back decoding starts when the nearest one does not yield the frame.
