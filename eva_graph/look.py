@@ -1,6 +1,6 @@
 """parse → budget → execute → render: the one look executor that graph and training share.
 
-`LookExecutor.read` turns policy text into an outcome; `LookExecutor.respond` runs its calls side
+`read_outcome` turns policy text into an outcome; `LookExecutor.respond` runs its calls side
 by side and renders the message that shows their frames. Neither raises for what a policy wrote: a
 tool's error becomes text for the policy and an entry in the result. A bug crashes.
 """
@@ -26,6 +26,24 @@ from eva_graph_tools import FrameStore, Tool, ToolError, Video
 
 NEITHER = "there is no tool call and no answer in this message"
 _MAX_WORKERS = 8
+
+
+def read_outcome(
+    dialect: Dialect,
+    text: str,
+    *,
+    message_id: str,
+    truncated: bool = False,
+    native_calls: Sequence[NativeCall] = (),
+) -> Outcome:
+    """The outcome of a turn, every call with an id; needs no video.
+
+    A turn with neither call nor answer is malformed where the dialect tells errors back.
+    """
+    outcome = dialect.read(text, truncated=truncated, native_calls=native_calls)
+    if isinstance(outcome, Neither) and dialect.repairs:
+        outcome = Malformed(error=f"{NEITHER}; {WRITE_ONE}")
+    return number_calls(outcome, message_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +84,14 @@ class LookExecutor:
         truncated: bool = False,
         native_calls: Sequence[NativeCall] = (),
     ) -> Outcome:
-        """The outcome of a turn, every call with an id.
-
-        A turn with neither call nor answer is malformed where the dialect tells errors back.
-        """
-        outcome = self.dialect.read(text, truncated=truncated, native_calls=native_calls)
-        if isinstance(outcome, Neither) and self.dialect.repairs:
-            outcome = Malformed(error=f"{NEITHER}; {WRITE_ONE}")
-        return number_calls(outcome, message_id)
+        """See `read_outcome`."""
+        return read_outcome(
+            self.dialect,
+            text,
+            message_id=message_id,
+            truncated=truncated,
+            native_calls=native_calls,
+        )
 
     def respond(self, outcome: Calls | Malformed, *, spent: Spent, message_id: str) -> LookReply:
         """Run the calls within budget, side by side, and render what they showed in call order;

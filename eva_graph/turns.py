@@ -20,6 +20,7 @@ from eva_graph.driver import Ask, Core
 from eva_graph.episode import Episode
 from eva_graph.errors import ContinuationUnsupported
 from eva_graph.limits import estimate_tokens
+from eva_graph.look import read_outcome
 from eva_graph.policy.protocol import Completion, NativeCall, PolicyRequest
 from eva_graph.state import Draft
 from eva_graph.trajectory.messages import message_to_json
@@ -99,13 +100,13 @@ def in_phases(episode: Episode) -> bool:
 
 def read_draft(episode: Episode, draft: Draft, turn: int) -> Outcome:
     """The outcome of a written message. Never raises for what the policy wrote."""
-    with episode.executor() as executor:
-        return executor.read(
-            draft["text"],
-            message_id=episode.message_id(turn, "assistant"),
-            truncated=draft["finish_reason"] == "length",
-            native_calls=native_calls(draft),
-        )
+    return read_outcome(
+        episode.wiring.dialect,
+        draft["text"],
+        message_id=episode.message_id(turn, "assistant"),
+        truncated=draft["finish_reason"] == "length",
+        native_calls=native_calls(draft),
+    )
 
 
 def native_calls(draft: Draft) -> tuple[NativeCall, ...]:

@@ -8,11 +8,11 @@ harness accepts (`eval-eva.py` at 758ad8d), quirks included.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from eva_graph.dialects.storable import check_storable
 from eva_graph.dialects.turn import Answer, Calls, Malformed, Neither, Outcome, ToolCall, Truncated
 
 WRITE_ONE = (
@@ -25,7 +25,6 @@ _STATED = re.compile(
     r"(?:[.:,)][^\n]{0,100})?$"  # perhaps the option's text
 )
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
-_MAX_DEPTH = 20
 
 _REF_ANSWER = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL)
 _REF_STATED = re.compile(r"[Aa]nswer[\.:\s]\s*(\w)(\W.{,100}|)$", re.DOTALL)
@@ -107,26 +106,6 @@ def strict_json(text: str) -> Any:
     if len(values) != 1:
         raise ValueError(f"expected one JSON value, found {len(values)}")
     return values[0]
-
-
-def check_storable(value: object, depth: int = 0) -> None:
-    """Raise ValueError for JSON that a checkpoint or a record could not hold."""
-    if depth > _MAX_DEPTH:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            check_storable(key, depth + 1)
-            check_storable(item, depth + 1)
-    elif isinstance(value, list):
-        for item in value:
-            check_storable(item, depth + 1)
-    elif isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
-            raise ValueError("not valid Unicode text")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{value} is not a usable number")
-    elif isinstance(value, int) and abs(value) >= 2**53:
-        raise ValueError("a number is too large")
 
 
 def _read_blocks(text: str) -> Outcome:

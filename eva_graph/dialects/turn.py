@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypeAlias, TypedDict
 
+from eva_graph.dialects.storable import check_storable
+
 HEADINGS = ("Reflection", "Summary", "Plan")
 _HEADING = re.compile(rf"^({'|'.join(HEADINGS)}):[ \t]*", re.MULTILINE)
 _ACTION = re.compile(r"<tool_call>|<answer>")
@@ -124,7 +126,7 @@ def parse_plan(text: str) -> Plan:
     if not candidates:
         return Plan(text=text)
     choice = _CHOICE.search(text)
-    numbers = [int(n) for n in choice.group(1).split(",")] if choice else []
+    numbers = [int(n) for n in choice.group(1).split(",") if len(n) < 12] if choice else []
     chosen = tuple(n - 1 for n in numbers if 1 <= n <= len(candidates))
     return Plan(text=text, candidates=tuple(candidates), chosen=chosen)
 
@@ -149,6 +151,7 @@ def write_call(tool: str, arguments: dict[str, Any]) -> str:
 def _candidate(text: str, start: int) -> Look | None:
     try:
         value, end = json.JSONDecoder().raw_decode(text, start)
+        check_storable(value)
     except (ValueError, RecursionError):
         return None
     cost = _COST.match(text, end)
