@@ -1,13 +1,15 @@
 """Append-only events of running episodes; idempotent across retry and resume.
 
 An event is keyed by trajectory, turn and kind; of several with one key the last written wins, so
-a step that is repeated after a crash replaces what it wrote before. On disk an episode's events
-are one JSON-lines file; a torn last line is ignored.
+a step that is repeated after a crash replaces what it wrote before. It also voids what had been
+written after it: a resume from an older checkpoint, or a fork, leaves one consistent course of
+events. On disk an episode's events are one JSON-lines file; a torn last line is ignored.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from collections import OrderedDict
@@ -52,7 +54,7 @@ class MemoryJournal:
     def events(self, trajectory_id: str) -> list[Event]:
         """See `Journal`."""
         with self._lock:
-            return last_of_each(list(self._events.get(trajectory_id, ())))
+            return course_of(list(self._events.get(trajectory_id, ())))
 
 
 class FileJournal:
@@ -64,33 +66,39 @@ class FileJournal:
     def append(self, trajectory_id: str, event: Event) -> None:
         """Append one line in a single write and flush it to disk. Raises `TrajectoryError`."""
         line = json.dumps(event, ensure_ascii=True, allow_nan=False) + "\n"
-        try:
-            append_line(self._path(trajectory_id), line)
-        except OSError as error:
-            raise TrajectoryError(f"cannot write the journal: {error}") from None
+        append_line(self._path(trajectory_id), line)
 
     def events(self, trajectory_id: str) -> list[Event]:
         """See `Journal`."""
         path = self._path(trajectory_id)
         if not path.exists():
             return []
-        return last_of_each(read_json_lines(path))
+        return course_of(read_json_lines(path))
 
     def _path(self, trajectory_id: str) -> Path:
         return self._folder / f"{trajectory_id}.jsonl"
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append in one write, starting on a new line even where a crash tore the last one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    """Append in one write, starting on a new line even where a crash tore the last one.
+
+    Raises:
+        TrajectoryError: the line is not on disk.
+    """
     try:
-        size = os.fstat(descriptor).st_size
-        torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        os.write(descriptor, (("\n" if torn else "") + line).encode("ascii"))
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            size = os.fstat(descriptor).st_size
+            torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+            data = (("\n" if torn else "") + line).encode("ascii")
+            if os.write(descriptor, data) < len(data):
+                raise OSError("the disk took only a part of a line")
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise TrajectoryError(f"cannot write {path}: {error}") from None
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
@@ -106,9 +114,24 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
     return values
 
 
-def last_of_each(events: list[Event]) -> list[Event]:
-    """The last event of every (turn, kind), in order of turn and of the first appearance."""
-    latest: dict[tuple[int, str], Event] = {}
+def course_of(events: list[Event]) -> list[Event]:
+    """The events that hold, in order of turn: the last of each key, none of them overtaken.
+
+    An event overtakes all that come later in an episode but were written before it.
+    """
+    latest: dict[tuple[float, int], Event] = {}
     for event in events:
-        latest[event["turn"], event["kind"]] = event
-    return sorted(latest.values(), key=lambda event: event["turn"])
+        place = _place(event)
+        reach = (place[0], _KINDS["plan"]) if event["node"] == "action" else place
+        latest = {other: kept for other, kept in latest.items() if other <= reach}
+        latest[place] = event
+    return [latest[place] for place in sorted(latest)]
+
+
+_KINDS: dict[str, int] = {"start": 0, "message": 1, "plan": 2, "look": 3, "end": 4}
+
+
+def _place(event: Event) -> tuple[float, int]:
+    """Where an event stands in its episode; the end belongs to no turn and follows them all."""
+    kind = event["kind"]
+    return (math.inf if kind == "end" else event["turn"], _KINDS[kind])
