@@ -12,6 +12,8 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -72,6 +74,12 @@ class TransformersPolicy:
         self._loaded: _Loaded | None = None
         self.info = _read_info(self._folder)
 
+    @property
+    def model(self) -> Any:
+        """The torch model, loaded on first use."""
+        with self._lock:
+            return self._load().model
+
     def generate(self, request: PolicyRequest) -> Completion:
         """Write the next assistant text; see the protocol. Raises `PolicyError`."""
         if request.continue_final or request.guided_regex is not None:
@@ -97,7 +105,8 @@ class TransformersPolicy:
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
             dtype = self._dtype or ("float32" if device == "cpu" else _stored_dtype(self._folder))
             processor = load_processor(self._folder)
-            model: Any = load_model(self._folder, dtype)
+            with _quietly():
+                model: Any = load_model(self._folder, dtype)
             model.to(device)
             self._loaded = _Loaded(
                 model,
@@ -144,6 +153,20 @@ class TransformersPolicy:
                 f"the prompt has {len(prompt.token_ids)} tokens, the model's context {context}"
             )
         return min(wanted, free)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No progress bar for a load that takes a second: the terminal belongs to the caller."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _before_stop(text: str, stop: tuple[str, ...]) -> str:

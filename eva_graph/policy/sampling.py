@@ -64,7 +64,7 @@ def _settings(
 ) -> GenerationConfig:
     # Everything that the folder's own settings could bend is set: what is sampled is the model.
     sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {}
-    return GenerationConfig(  # type: ignore[no-untyped-call]
+    return GenerationConfig(
         do_sample=temperature > 0,
         max_new_tokens=max_new_tokens,
         repetition_penalty=1.0,
