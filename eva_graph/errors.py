@@ -3,7 +3,7 @@
 EvaGraphError
 ├── ToolError                  text for the policy, an entry in the log (eva_graph_tools)
 ├── PolicyError                could not write a turn: ends the episode, keeps the trajectory
-│   ├── PolicyUnavailable      refused, hung, cut off or answered 5xx/429 until the retries were spent
+│   ├── PolicyUnavailable      refused, hung, cut off, or 5xx/429 until retries were spent
 │   ├── PolicyRejected         answered 4xx: the request itself is at fault
 │   │   └── ContextOverflow    the prompt is longer than the policy's context
 │   ├── PolicyProtocolError    answered with something that is no chat completion

@@ -1,0 +1,144 @@
+"""`eva-graph`: the command line. `python -m eva_graph.cli` is the same.
+
+Output for machines (`--json`) is on stdout and nothing else there; news and errors go to stderr.
+What a user can cause ends in one line and exit code 1, a wrong command line in 2, Ctrl-C in 130.
+Packages add commands through the entry point group `eva_graph.commands`; the training package
+adds its own that way, so that the agent never imports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from eva_graph.errors import EvaGraphError, InvalidRequest
+
+app = typer.Typer(
+    name="eva-graph",
+    help="Ask videos questions: an agent that plans before it perceives.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Choice = TypeVar("Choice", bound=str)
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+PolicySpec = Annotated[
+    str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
+]
+
+
+@app.command()
+def ask(
+    video: Annotated[Path, typer.Argument(help="Video file.")],
+    question: Annotated[str, typer.Argument(help="What to find out, in plain words.")],
+    policy: PolicySpec = None,
+    model: Annotated[str | None, typer.Option(help="Model name at the server.")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="A choice, as A=text; give it once for each.")
+    ] = None,
+    record: Annotated[Path | None, typer.Option(help="Run directory to record into.")] = None,
+    dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
+    profile: Annotated[str, typer.Option(help="corrected or reference.")] = "corrected",
+    instructions: Annotated[
+        bool, typer.Option(help="Teach a general model the format in the system text.")
+    ] = False,
+    tool: Annotated[
+        list[str] | None, typer.Option(help="A tool to offer; give it once for each.")
+    ] = None,
+    calls: Annotated[str, typer.Option(help="turn or phase: policy calls a turn.")] = "turn",
+    max_turns: Annotated[int, typer.Option(help="Assistant turns, the answer included.")] = 6,
+    look_budget: Annotated[int, typer.Option(help="Visual tokens of one call.")] = 12_000,
+    as_json: Json = False,
+) -> None:
+    """Ask a video a question and watch the agent look.
+
+    eva-graph ask talk.mp4 "What colour is the tie at 12:30?" --policy http://localhost:8000/v1
+    """
+    from eva_graph.agent import VideoAgent
+    from eva_graph.asking import report
+    from eva_graph.state import Context
+
+    agent = VideoAgent(
+        policy,
+        model=model,
+        dialect=dialect,
+        profile=_one_of("--profile", profile, "corrected", "reference"),
+        instructions=instructions,
+        tools=tool,
+        context=Context(
+            max_turns=max_turns,
+            look_budget=look_budget,
+            calls=_one_of("--calls", calls, "turn", "phase"),
+            record=None if record is None else str(record),
+        ),
+    )
+    result = report(agent, video, question, options=_options(option), as_json=as_json)
+    if result.answer is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(policy: PolicySpec = None, as_json: Json = False) -> None:
+    """Check what is installed and what works, and say what mends the rest."""
+    from eva_graph.doctor import examine
+
+    findings = []
+    console = Console(highlight=False)
+    colours = {"ok": "green", "missing": "yellow", "broken": "red"}
+    for finding in examine(policy):
+        findings.append(finding)
+        if not as_json:
+            mend = f"  → {finding.mend}" if finding.mend else ""
+            status = f"[{colours[finding.status]}]{finding.status:8}[/]"
+            console.print(status, end="")
+            console.print(f"{finding.name}: {finding.detail}{mend}", markup=False)
+    if as_json:
+        print(json.dumps([finding.to_json() for finding in findings]))
+    if any(finding.status == "broken" for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of `eva-graph`."""
+    for entry in sorted(entry_points(group="eva_graph.commands"), key=lambda item: item.name):
+        app.command(entry.name)(entry.load())
+    try:
+        app()
+    except EvaGraphError as error:
+        print(f"eva-graph: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _options(given: list[str] | None) -> dict[str, str] | None:
+    if not given:
+        return None
+    options: dict[str, str] = {}
+    for item in given:
+        letter, equals, text = item.partition("=")
+        if not equals or not letter.strip() or not text.strip():
+            raise InvalidRequest(f"--option must look like A=text, not {item!r}")
+        options[letter.strip()] = text.strip()
+    return options
+
+
+def _one_of(name: str, value: str, *allowed: Choice) -> Choice:
+    for choice in allowed:
+        if value == choice:
+            return choice
+    raise InvalidRequest(f"{name} must be {' or '.join(allowed)}, not {value!r}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""`eva-graph doctor`: what is installed, what works, what is missing and what mends it.
+
+Every check really does the thing: decodes a frame, loads the embedded model, asks the server.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from eva_graph.errors import EvaGraphError
+
+Status = Literal["ok", "missing", "broken"]
+
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "nano": ("torch", "transformers", "safetensors"),
+    "train": ("trl", "peft", "datasets", "accelerate"),
+    "serve": ("vllm",),
+    "scenes": ("scenedetect-headless",),
+    "clips": ("moviepy",),
+    "mcp": ("mcp",),
+    "app": ("gradio",),
+    "postgres": ("langgraph-checkpoint-postgres", "psycopg"),
+    "ray": ("ray",),
+}
+_CORE = ("av", "langgraph", "langchain-core", "numpy", "openai", "pillow", "pydantic")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One checked thing; `mend` is the command that would put it right."""
+
+    name: str
+    status: Status
+    detail: str
+    mend: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+def examine(policy: str | None = None) -> Iterator[Finding]:
+    """All findings, one by one; `policy` is a server URL or model folder to ask as well."""
+    yield _packages("core", _CORE, "pip install --force-reinstall eva-graph")
+    yield _attempt("decoding", _decode_a_clip, "pip install --force-reinstall av pillow")
+    for extra, names in EXTRAS.items():
+        yield _packages(f"extra {extra}", names, f'pip install "eva-graph[{extra}]"')
+    yield _attempt("embedded policy", _load_embedded, 'pip install "eva-graph[nano]"')
+    if policy is not None:
+        yield _attempt(f"policy {policy}", lambda: _ask_policy(policy), None)
+
+
+def _packages(name: str, packages: tuple[str, ...], mend: str) -> Finding:
+    found: list[str] = []
+    missing: list[str] = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    if missing:
+        detail = f"not installed: {', '.join(missing)}"
+        return Finding(name=name, status="missing", detail=detail, mend=mend)
+    return Finding(name=name, status="ok", detail=", ".join(found))
+
+
+def _attempt(name: str, check: Callable[[], str], mend: str | None) -> Finding:
+    try:
+        return Finding(name=name, status="ok", detail=check())
+    except EvaGraphError as error:
+        return Finding(name=name, status="broken", detail=str(error), mend=mend)
+    except (ImportError, OSError) as error:  # a package that is there but does not load
+        detail = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Finding(name=name, status="broken", detail=detail, mend=mend)
+
+
+def _decode_a_clip() -> str:
+    from eva_graph.testing import make_clip
+    from eva_graph_tools import Video
+
+    with tempfile.TemporaryDirectory() as folder:
+        clip = make_clip(Path(folder) / "clip.mp4", seconds=1)
+        with Video.open(clip) as video:
+            frame = video.seek(0.5)
+            return f"wrote and read {video.info.codec}, frame at {frame.pts_seconds} s"
+
+
+def _load_embedded() -> str:
+    from eva_graph.policy.resolve import resolve_policy
+
+    return f"{resolve_policy(None).info.name} loads"
+
+
+def _ask_policy(spec: str) -> str:
+    from langchain_core.messages import HumanMessage
+
+    from eva_graph.policy.protocol import PolicyRequest
+    from eva_graph.policy.resolve import resolve_policy
+
+    policy = resolve_policy(spec)
+    request = PolicyRequest(
+        messages=[HumanMessage("Say yes.")],
+        load_frame=_no_frames,
+        conversation_id="doctor",
+        max_new_tokens=8,
+    )
+    completion = policy.generate(request)
+    return f"{policy.info.name} wrote {completion.text[:40]!r}"
+
+
+def _no_frames(ref: object) -> bytes:
+    raise AssertionError(f"no frame was sent, yet {ref} is asked for")

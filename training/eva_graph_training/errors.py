@@ -1,0 +1,17 @@
+"""Errors of the training package; one line each, under `EvaGraphError`."""
+
+from __future__ import annotations
+
+from eva_graph.errors import EvaGraphError
+
+
+class TrainingError(EvaGraphError):
+    """Something about a training run is at fault; the message says what to change."""
+
+
+class FormatError(TrainingError):
+    """A model folder's chat format cannot be trained on."""
+
+
+class DataError(TrainingError):
+    """A training row cannot be used: an image is missing, or a message is not what it must be."""
