@@ -191,9 +191,7 @@ class VideoAgent:
 
     def _result(self, knobs: Context, trajectory_id: str) -> RunResult:
         recorder = self._wiring.recorders.of(knobs.record)
-        return RunResult.from_trajectory(
-            recorder.trajectory(trajectory_id), notice=self.policy.info.notice
-        )
+        return RunResult.from_trajectory(recorder.trajectory(trajectory_id))
 
 
 def _agent_input(video: PathLikeStr, question: str, options: Options | None) -> AgentInput:

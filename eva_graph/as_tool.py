@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.tools import BaseTool, StructuredTool
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 
-from eva_graph.errors import InvalidRequest
+from eva_graph.errors import EvaGraphError, InvalidRequest
 from eva_graph.result import RunResult
 
 if TYPE_CHECKING:
@@ -29,6 +29,10 @@ def video_tool(
     agent: VideoAgent, videos: str | PathLike[str] | Mapping[str, str | PathLike[str]]
 ) -> BaseTool:
     """A tool `ask_video(question)`, or `ask_video(video, question)` where there are several.
+
+    Its message holds the answer and the times it rests on; its artifact is the trajectory record
+    as JSON, without token ids, so that the supervisor's checkpoints stay small. What goes wrong
+    becomes a message with status "error".
 
     Raises:
         InvalidRequest: no video is given.
@@ -54,18 +58,23 @@ def _tool(
     schema: type[BaseModel],
     description: str,
 ) -> BaseTool:
-    def path_of(video: str | None) -> str | PathLike[str] | None:
-        return next(iter(videos.values())) if video is None else videos.get(video)
+    def path_of(video: str | None) -> str | PathLike[str]:
+        name = next(iter(videos)) if video is None else video
+        if name not in videos:
+            raise ToolException(f"There is no video {name!r}; choose from {', '.join(videos)}.")
+        return videos[name]
 
     def ask(question: str, video: str | None = None) -> tuple[str, Any]:
-        path = path_of(video)
-        return _unknown(video, videos) if path is None else _report(agent.run(path, question))
+        try:
+            return _report(agent.run(path_of(video), question))
+        except EvaGraphError as error:
+            raise ToolException(f"Error: {error}") from error
 
     async def ask_async(question: str, video: str | None = None) -> tuple[str, Any]:
-        path = path_of(video)
-        if path is None:
-            return _unknown(video, videos)
-        return _report(await agent.arun(path, question))
+        try:
+            return _report(await agent.arun(path_of(video), question))
+        except EvaGraphError as error:
+            raise ToolException(f"Error: {error}") from error
 
     return StructuredTool.from_function(
         ask,
@@ -75,19 +84,16 @@ def _tool(
         args_schema=schema,
         response_format="content_and_artifact",
         infer_schema=False,
+        handle_tool_error=True,
     )
 
 
 def _report(result: RunResult) -> tuple[str, Any]:
+    record = result.trajectory.model_dump(mode="json", exclude={"turns": {"__all__": {"tokens"}}})
     if result.answer is None:
-        return f"No answer ({result.stop_reason}).", result.trajectory.model_dump(mode="json")
+        return f"No answer ({result.stop_reason}).", record
     spans = ", ".join(
         f"{item.start_seconds:.1f}-{item.end_seconds:.1f} s" for item in result.evidence
     )
-    text = result.answer_text or result.answer
     evidence = f" Seen at {spans}." if spans else ""
-    return f"{text}{evidence}", result.trajectory.model_dump(mode="json")
-
-
-def _unknown(video: str | None, videos: Mapping[str, Any]) -> tuple[str, Any]:
-    return f"There is no video {video!r}; choose from {', '.join(videos)}.", None
+    return f"{result.answer_text}{evidence}", record

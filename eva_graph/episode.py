@@ -7,6 +7,7 @@ that differs between runs comes from the state and the `Context`.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from eva_graph.trajectory.recorder import Recorder, Recorders
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameMissing, FrameRef, Tool, Video, restore
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,9 +166,16 @@ class Episode:
             HumanMessage(content=user, id=self.message_id(0, "user")),
         ]
 
+    def _notice(self, video: Video) -> str | None:
+        knows = self.policy.knows
+        return None if knows and video.info.comment.startswith(knows) else self.policy.notice
+
     def journal_start(self, video: Video, opening: list[AnyMessage]) -> None:
         """Write down everything that is fixed for the episode."""
         info, policy = video.info, self.policy
+        notice = self._notice(video)
+        if notice is not None:
+            _LOG.warning("%s", notice)
         self.journal(
             0,
             "start",
@@ -194,6 +204,7 @@ class Episode:
                 },
                 "context": context_to_json(self.context),
                 "versions": installed_versions(),
+                "notice": notice,
                 "messages": [message_to_json(message) for message in opening],
             },
         )

@@ -100,7 +100,7 @@ class RunResult:
     """A limit of the policy that the user should know, e.g. nano's."""
 
     @classmethod
-    def from_trajectory(cls, trajectory: Trajectory, *, notice: str | None = None) -> RunResult:
+    def from_trajectory(cls, trajectory: Trajectory) -> RunResult:
         """The result that a record describes.
 
         Raises:
@@ -120,7 +120,7 @@ class RunResult:
             error=trajectory.error,
             usage=trajectory.usage,
             trajectory=trajectory,
-            notice=notice,
+            notice=trajectory.notice,
         )
 
 

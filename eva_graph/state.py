@@ -155,8 +155,14 @@ class Context:
             _check_count(name, getattr(self, name))
         if self.episode_visual_budget is not None:
             _check_count("episode_visual_budget", self.episode_visual_budget)
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise InvalidRequest(f"temperature must be 0 or more, not {self.temperature}")
+        if not _is_number(self.temperature) or not 0 <= self.temperature < math.inf:
+            raise InvalidRequest(f"temperature must be 0 or more, not {self.temperature!r}")
+        if self.seed is not None and (
+            not isinstance(self.seed, int) or isinstance(self.seed, bool)
+        ):
+            raise InvalidRequest(f"seed must be a whole number, not {self.seed!r}")
+        if not isinstance(self.record, str | None):
+            raise InvalidRequest(f"record must be a path as text, not {self.record!r}")
         if self.calls not in ("turn", "phase"):
             raise InvalidRequest(f'calls must be "turn" or "phase", not {self.calls!r}')
 
@@ -164,3 +170,7 @@ class Context:
 def _check_count(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise InvalidRequest(f"{name} must be a whole number of at least 1, not {value!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -35,8 +35,6 @@ class StepPrinter:
 
     def result(self, result: RunResult) -> None:
         """Print the answer, what it rests on and what it cost."""
-        if result.notice:
-            self._console.print(f"[yellow]note[/] {escape(result.notice)}")
         for evidence in result.evidence:
             span = _range(evidence.start_seconds, evidence.end_seconds)
             self._console.print(f"[dim]evidence[/] {span}, {_count(len(evidence.frames), 'frame')}")

@@ -6,16 +6,28 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from eva_graph_tools import Video
 
 
+_Identity: TypeAlias = tuple[str, int, int]
+
+
 @dataclass(slots=True)
 class _Slot:
-    video: Video
+    opening: threading.Lock = field(default_factory=threading.Lock)
+    video: Video | None = None
     users: int = 0
+
+    def open(self, path: str) -> Video:
+        """The video, opened by the first user while the others wait."""
+        with self.opening:
+            if self.video is None:
+                self.video = Video.open(path)
+            return self.video
 
 
 class OpenVideos:
@@ -24,28 +36,27 @@ class OpenVideos:
     def __init__(self, max_idle: int = 8) -> None:
         self._max_idle = max_idle
         self._lock = threading.Lock()
-        self._slots: OrderedDict[tuple[str, int, int], _Slot] = OrderedDict()
+        self._slots: OrderedDict[_Identity, _Slot] = OrderedDict()
 
     @contextmanager
     def use(self, path: str) -> Iterator[Video]:
         """The open video of a path; a changed file is opened anew.
 
+        Opening one video keeps nobody from using another.
+
         Raises:
             ToolError: the file cannot be opened; one line.
         """
-        key = _identity(path)
-        slot = self._take(key, path)
+        slot = self._take(_identity(path))
         try:
-            yield slot.video
+            yield slot.open(path)
         finally:
             self._give_back(slot)
 
-    def _take(self, key: tuple[str, int, int], path: str) -> _Slot:
+    def _take(self, identity: _Identity) -> _Slot:
         with self._lock:
-            slot = self._slots.get(key)
-            if slot is None:
-                slot = self._slots[key] = _Slot(Video.open(path))
-            self._slots.move_to_end(key)
+            slot = self._slots.setdefault(identity, _Slot())
+            self._slots.move_to_end(identity)
             slot.users += 1
             return slot
 
@@ -53,11 +64,16 @@ class OpenVideos:
         with self._lock:
             slot.users -= 1
             idle = [key for key, other in self._slots.items() if other.users == 0]
-            for key in idle[: max(0, len(idle) - self._max_idle)]:
-                self._slots.pop(key).video.close()
+            unopened = [key for key in idle if self._slots[key].video is None]
+            opened = [key for key in idle if self._slots[key].video is not None]
+            surplus = opened[: max(0, len(opened) - self._max_idle)]
+            dropped = [self._slots.pop(key).video for key in (*unopened, *surplus)]
+        for video in dropped:
+            if video is not None:
+                video.close()
 
 
-def _identity(path: str) -> tuple[str, int, int]:
+def _identity(path: str) -> _Identity:
     try:
         stat = Path(path).stat()
     except OSError:

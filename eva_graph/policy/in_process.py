@@ -49,7 +49,8 @@ class TransformersPolicy:
 
     Args:
         folder: weights, configuration, tokenizer and image processor as `save_pretrained` writes
-            them; an optional `eva_graph_policy.json` holds `{"notice": …}`, a limit told to users.
+            them; an optional `eva_graph_policy.json` holds `{"notice": …, "knows": …}`:
+            a limit told to users, and the tag of the videos where it is no limit.
         device: torch device; None takes CUDA where there is one.
         dtype: torch type of the weights, e.g. `"bfloat16"`; None takes float32 on a CPU and the
             stored type elsewhere.
@@ -178,13 +179,14 @@ def _read_info(folder: Path) -> PolicyInfo:
     """Facts from the folder's JSON files; nothing heavy is loaded."""
     config = _read_json(folder, "config.json")
     image = _read_json(folder, "preprocessor_config.json")
-    notice = folder / NOTICE_FILE
+    limits = _read_json(folder, NOTICE_FILE) if (folder / NOTICE_FILE).is_file() else {}
     return PolicyInfo(
         name=str(folder),
         backend="transformers",
         grid=_read_grid(folder, image),
         context_tokens=_text_config(config).get("max_position_embeddings"),
-        notice=_read_json(folder, NOTICE_FILE).get("notice") if notice.is_file() else None,
+        notice=limits.get("notice"),
+        knows=limits.get("knows"),
     )
 
 

@@ -39,7 +39,9 @@ class PolicyInfo:
     supports_continuation: bool = False
     """Whether `continue_final` and `guided_regex` are honoured (`calls="phase"`)."""
     notice: str | None = None
-    """A limit that is told to the user on every run, e.g. nano's."""
+    """A limit that is told to the user, e.g. that nano knows only its synthetic world."""
+    knows: str | None = None
+    """Videos whose `comment` tag begins with this are what the policy was made for: no notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,6 +175,8 @@ class Trajectory(_Record):
     stop_reason: str | None = None
     error: str | None = None
     usage: UsageRecord = Field(default_factory=UsageRecord)
+    notice: str | None = None
+    """A limit of the policy that was told to the user."""
     reward: float | None = None
     labels: list[str] = Field(default_factory=list)
 

@@ -26,6 +26,7 @@ class VideoInfo:
         coded_width, coded_height: pixels as stored, before rotation and aspect.
         stream_duration_seconds: what the file's header claims for the video stream, the true
             duration where it claims nothing.
+        comment: the container's `comment` tag, empty where there is none; anybody's words.
     """
 
     duration_seconds: float
@@ -40,6 +41,7 @@ class VideoInfo:
     coded_width: int
     coded_height: int
     stream_duration_seconds: float
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Header:
     height: int
     duration_seconds: float
     sample_aspect_ratio: Fraction | None
+    comment: str
 
 
 def read_header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
@@ -63,6 +66,7 @@ def read_header(container: av.container.InputContainer, stream: av.VideoStream) 
         height=stream.height,
         duration_seconds=float((stream.duration or 0) * (stream.time_base or 0)),
         sample_aspect_ratio=stream.sample_aspect_ratio,
+        comment=container.metadata.get("comment", ""),
     )
 
 
@@ -84,4 +88,5 @@ def describe(header: Header, index: FrameIndex, geometry: Geometry) -> VideoInfo
         stream_duration_seconds=header.duration_seconds
         if header.duration_seconds > 0
         else duration,
+        comment=header.comment,
     )
