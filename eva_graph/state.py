@@ -155,11 +155,9 @@ class Context:
             _check_count(name, getattr(self, name))
         if self.episode_visual_budget is not None:
             _check_count("episode_visual_budget", self.episode_visual_budget)
-        if not _is_number(self.temperature) or not 0 <= self.temperature < math.inf:
+        if not (_is_number(self.temperature) and 0 <= self.temperature < math.inf):
             raise InvalidRequest(f"temperature must be 0 or more, not {self.temperature!r}")
-        if self.seed is not None and (
-            not isinstance(self.seed, int) or isinstance(self.seed, bool)
-        ):
+        if not isinstance(self.seed, int | None) or isinstance(self.seed, bool):
             raise InvalidRequest(f"seed must be a whole number, not {self.seed!r}")
         if not isinstance(self.record, str | None):
             raise InvalidRequest(f"record must be a path as text, not {self.record!r}")

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from eva_graph_tools import Video
 
-
 _Identity: TypeAlias = tuple[str, int, int]
 
 
