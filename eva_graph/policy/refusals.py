@@ -6,7 +6,8 @@ import re
 
 _SHOWN_CHARACTERS = 300
 _OVERFLOW = re.compile(
-    r"context[ _](length|size|window)|maximum model length|max_model_len|prompt is too long|input is too long",
+    r"context[ _](length|size|window)|maximum model length|max_model_len|"
+    r"(prompt|input) is too long",
     re.IGNORECASE,
 )
 

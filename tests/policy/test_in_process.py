@@ -56,13 +56,13 @@ def next_turn(policy, ask, messages, look, **options):
 
 def test_info_is_read_from_the_folder(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    (copy / NOTICE_FILE).write_text(json.dumps({"notice": "knows nothing"}))
+    (copy / NOTICE_FILE).write_text(json.dumps({"notice": "knows nothing", "knows": "eva"}))
     policy = TransformersPolicy(copy)
     assert isinstance(policy, Policy)
     assert (policy.info.name, policy.info.backend) == (str(copy), "transformers")
     assert (policy.info.grid.patch_pixels, policy.info.grid.min_pixels) == (28, 3136)
     assert policy.info.context_tokens == 8192
-    assert policy.info.notice == "knows nothing"
+    assert (policy.info.notice, policy.info.knows) == ("knows nothing", "eva")
     assert not policy.info.supports_continuation
 
 
