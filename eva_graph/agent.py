@@ -9,17 +9,17 @@ its trajectory record.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from langchain_core.runnables import RunnableConfig
 
+from eva_graph.asked import Asked, Options
 from eva_graph.dialects import Dialect
-from eva_graph.errors import InvalidRequest
 from eva_graph.graph import VideoGraph, compile_graph, wire
 from eva_graph.result import RunResult
 from eva_graph.state import AgentInput, Context
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from eva_graph.policy.protocol import Policy
 
 PathLikeStr: TypeAlias = str | PathLike[str]
-Options: TypeAlias = Sequence[str] | Mapping[str, str]
 
 
 class VideoAgent:
@@ -103,10 +102,9 @@ class VideoAgent:
             EvaGraphError: the video cannot be opened, or an argument is at fault. What a policy
                 does wrong is no exception: it is in `stop_reason` and `error`.
         """
-        for item in self.stream(video, question, options=options, record=record, context=context):
-            if isinstance(item, RunResult):
-                return item
-        raise AssertionError("a stream ends with its result")
+        return _last(
+            list(self.stream(video, question, options=options, record=record, context=context))
+        )
 
     async def arun(
         self,
@@ -118,12 +116,8 @@ class VideoAgent:
         context: Context | None = None,
     ) -> RunResult:
         """Like `run`, without blocking the event loop."""
-        async for item in self.astream(
-            video, question, options=options, record=record, context=context
-        ):
-            if isinstance(item, RunResult):
-                return item
-        raise AssertionError("a stream ends with its result")
+        steps = self.astream(video, question, options=options, record=record, context=context)
+        return _last([item async for item in steps])
 
     def stream(
         self,
@@ -165,7 +159,7 @@ class VideoAgent:
             if step is not None:
                 trajectory_id = step.trajectory_id
                 yield step
-        yield self._result(knobs, trajectory_id)
+        yield await asyncio.to_thread(self._result, knobs, trajectory_id)
 
     def as_tool(self, videos: PathLikeStr | Mapping[str, PathLikeStr]) -> BaseTool:
         """The agent as a LangChain tool for a supervisor.
@@ -195,20 +189,12 @@ class VideoAgent:
 
 
 def _agent_input(video: PathLikeStr, question: str, options: Options | None) -> AgentInput:
-    if not isinstance(question, str) or not question.strip():
-        raise InvalidRequest("the question is empty: ask something in plain words")
-    return AgentInput(video=fspath(video), question=question, options=_by_letter(options))
+    asked = Asked.of(video, question, options)
+    return AgentInput(video=asked.video, question=asked.question, options=asked.options or None)
 
 
-def _by_letter(options: Options | None) -> dict[str, str] | None:
-    if options is None:
-        return None
-    if isinstance(options, Mapping):
-        named = {str(letter): str(text) for letter, text in options.items()}
-    else:
-        named = dict(zip(ascii_uppercase, map(str, options), strict=False))
-        if isinstance(options, str) or len(named) < len(options):
-            raise InvalidRequest("options must be a list of at most 26 texts, or texts by letter")
-    if len(named) < 2:
-        raise InvalidRequest("options must offer at least two choices")
-    return named
+def _last(items: Sequence[Step | RunResult]) -> RunResult:
+    result = items[-1]
+    if not isinstance(result, RunResult):
+        raise AssertionError("a stream ends with its result")
+    return result

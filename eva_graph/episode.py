@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from eva_graph.dialects import Dialect, Question
+from eva_graph.errors import PolicyError
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
 from eva_graph.policy.protocol import Policy, PolicyInfo
@@ -70,17 +71,24 @@ class Episode:
     trajectory_id: str
     video_path: str
     question: Question
+    policy: PolicyInfo
+    """Facts about the policy; of one that cannot be reached, a stand-in for the record."""
+    policy_error: PolicyError | None = None
+    """Why it cannot be reached."""
 
     @classmethod
     def of(cls, wiring: Wiring, run: NodeRun, node: str, state: AgentState) -> Episode:
         """The episode that a state belongs to; a state without id starts a new one."""
+        info, error = _facts(wiring.policy)
         return cls(
             wiring=wiring,
             run=run,
             node=node,
             trajectory_id=state.get("trajectory_id") or run.new_trajectory_id(),
             video_path=state["video"],
-            question=Question(text=state["question"], options=state.get("options") or {}),
+            question=Question(text=state["question"], options=state.get("choices") or {}),
+            policy=info,
+            policy_error=error,
         )
 
     @property
@@ -89,18 +97,15 @@ class Episode:
         return self.run.context
 
     @property
-    def policy(self) -> PolicyInfo:
-        """Facts about the policy."""
-        return self.wiring.policy.info
-
-    @property
     def recorder(self) -> Recorder:
         """Where this run's events and frames go."""
         return self.wiring.recorders.of(self.context.record)
 
     @property
     def limits(self) -> Limits:
-        """Budgets of this run."""
+        """Budgets of this run. Raises `PolicyError` where the policy cannot be reached."""
+        if self.policy_error is not None:
+            raise self.policy_error
         return Limits.of(
             self.context,
             self.policy.grid,
@@ -129,10 +134,14 @@ class Episode:
             {"eva_graph": self.node, "trajectory_id": self.trajectory_id, "turn": turn, **data}
         )
 
+    def video(self) -> AbstractContextManager[Video]:
+        """The open video. Raises `ToolError` if it cannot be opened."""
+        return self.wiring.videos.use(self.video_path)
+
     @contextmanager
     def executor(self) -> Iterator[LookExecutor]:
         """The look executor on the open video. Raises `ToolError` if it cannot be opened."""
-        with self.wiring.videos.use(self.video_path) as video:
+        with self.video() as video:
             yield LookExecutor(
                 video=video,
                 dialect=self.wiring.dialect,
@@ -152,7 +161,7 @@ class Episode:
         try:
             return store.read(ref)
         except FrameMissing:
-            with self.wiring.videos.use(self.video_path) as video:
+            with self.video() as video:
                 restore(store, ref, video)
             return store.read(ref)
 
@@ -183,7 +192,7 @@ class Episode:
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
                 "video": {
                     "video_id": video.video_id,
-                    "path": self.video_path,
+                    "path": self.video_path.encode("utf-8", "backslashreplace").decode("utf-8"),
                     "duration_seconds": info.duration_seconds,
                     "width": info.width,
                     "height": info.height,
@@ -213,3 +222,10 @@ class Episode:
 def context_to_json(context: Context) -> dict[str, Any]:
     """The knobs as plain JSON."""
     return {name: getattr(context, name) for name in context.__dataclass_fields__}
+
+
+def _facts(policy: Policy) -> tuple[PolicyInfo, PolicyError | None]:
+    try:
+        return policy.info, None
+    except PolicyError as error:
+        return PolicyInfo(name=repr(policy), backend="unreachable"), error

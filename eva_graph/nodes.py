@@ -6,13 +6,14 @@ once, by the node that ends the episode.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import AnyMessage
 from langgraph.types import Overwrite
 
+from eva_graph.asked import Asked
 from eva_graph.dialects import (
     Answer,
     Calls,
@@ -22,9 +23,9 @@ from eva_graph.dialects import (
     ToolCall,
     Truncated,
 )
-from eva_graph.dialects.native import native_calls_of
 from eva_graph.dialects.turn import parse_plan
 from eva_graph.driver import Core
+from eva_graph.edits import calls_to_run, edited_message
 from eva_graph.ending import cited_evidence, finish, finish_with_error
 from eva_graph.episode import Episode, NodeRun, Wiring
 from eva_graph.errors import PolicyError
@@ -42,20 +43,18 @@ def summary(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     if state.get("cycle"):
         return (yield from _summarize_again(wiring, run, state))
     # A new question: whatever an earlier episode of this thread left behind is void.
-    episode = Episode.of(
-        wiring,
-        run,
-        "summary",
-        {
-            "video": state["video"],
-            "question": state["question"],
-            "options": state.get("options"),
-        },
-    )
-    with episode.executor() as executor:
-        opening = episode.opening(executor.video)
-        episode.journal_start(executor.video, opening)
+    asked = Asked.of(state.get("video"), state.get("question"), state.get("options"))
+    given: Update = {
+        "video": asked.video,
+        "question": asked.question,
+        "choices": asked.options,
+    }
+    episode = Episode.of(wiring, run, "summary", cast("AgentState", given))
+    with episode.video() as video:
+        opening = episode.opening(video)
+        episode.journal_start(video, opening)
     update: Update = {
+        **given,
         "trajectory_id": episode.trajectory_id,
         "messages": Overwrite(opening),
         "turn": 0,
@@ -102,7 +101,8 @@ def plan(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     episode = Episode.of(wiring, run, "plan", state)
     turn, draft = state["turn"], state["draft"]
     update: Update = {}
-    if not draft["complete"]:
+    outcome = read_draft(episode, draft, turn)
+    if not draft["complete"] and not isinstance(outcome, Answer | Truncated):
         try:
             written = yield from plan_part(
                 episode, _before(episode, state), turn=turn, before=draft
@@ -111,13 +111,14 @@ def plan(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
             return finish_with_error(episode, error)
         draft = written.draft
         update = {**_after(state["spent"], written, turn=turn), "messages": [written.message]}
-    outcome = read_draft(episode, draft, turn)
+        outcome = read_draft(episode, draft, turn)
     planned = parse_plan(wiring.dialect.parts(draft["text"]).plan)
     episode.journal(turn, "plan", asdict(planned))
     update["calls"] = list(outcome.calls) if isinstance(outcome, Calls) else []
     episode.emit(turn, plan=asdict(planned), calls=update["calls"])
-    if draft["complete"] or isinstance(outcome, Answer | Truncated):
-        update |= _ending(episode, state, outcome)
+    is_last = turn >= run.context.max_turns
+    if draft["complete"] or is_last or isinstance(outcome, Answer | Truncated):
+        update |= _ending(episode, state, outcome, update)
     return update
 
 
@@ -127,7 +128,8 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     turn, draft = state["turn"], state["draft"]
     update: Update = {"messages": []}
     spent = state["spent"]
-    if not draft["complete"] and not state["calls"]:
+    wanted: list[ToolCall] | None = state["calls"]
+    if not draft["complete"] and not wanted:
         try:
             written = yield from call_part(
                 episode, _before(episode, state), turn=turn, before=draft
@@ -136,16 +138,16 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
             return finish_with_error(episode, error)
         draft = written.draft
         update |= {**_after(spent, written, turn=turn), "messages": [written.message]}
-        spent = update["spent"]
+        spent, wanted = update["spent"], None
     outcome = read_draft(episode, draft, turn)
     sampled = list(outcome.calls) if isinstance(outcome, Calls) else []
-    calls = _numbered(state["calls"], episode, turn) or sampled
-    edited = _edited_message(episode, turn, draft["text"], calls) if calls != sampled else None
+    calls = calls_to_run(episode, turn, wanted=wanted, sampled=sampled)
+    edited = edited_message(episode, turn, draft["text"], calls) if calls != sampled else None
     if edited is not None:
         update["messages"] = [edited]
         outcome = Calls(calls=tuple(calls))
     if not isinstance(outcome, Calls | Malformed):
-        return update | _ending(episode, state, outcome)
+        return update | _ending(episode, state, outcome, update)
     with episode.executor() as executor:
         reply = executor.respond(outcome, spent=spent, message_id=episode.message_id(turn, "tool"))
     journal_look(episode, turn, reply, edited, sampled)
@@ -185,7 +187,7 @@ def reflection(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     parts = wiring.dialect.parts(written.draft["text"])
     episode.emit(turn, reflection=parts.reflection or parts.unmarked)
     if written.draft["complete"] or isinstance(outcome, Answer | Truncated) or state.get("forced"):
-        update |= _ending(episode, {**state, "turn": turn}, outcome, [*messages, written.message])
+        update |= _ending(episode, state, outcome, update)
     return update if "stop_reason" in update else {**update, "cycle": True}
 
 
@@ -197,21 +199,19 @@ NODES: dict[str, NodeCore] = {
 }
 
 
-def _ending(
-    episode: Episode,
-    state: AgentState,
-    outcome: Outcome,
-    messages: Sequence[AnyMessage] | None = None,
-) -> Update:
-    """The update that ends the episode after this outcome, or nothing where it goes on."""
+def _ending(episode: Episode, state: AgentState, outcome: Outcome, update: Update) -> Update:
+    """What ends the episode after this outcome, or nothing where it goes on.
+
+    `update` is what the node has to say so far.
+    """
     forced = state.get("forced")
     if isinstance(outcome, Answer):
         reason = StopReason(forced) if forced else StopReason.ANSWERED
-        evidence = cited_evidence(messages if messages is not None else state["messages"])
+        evidence = cited_evidence([*state["messages"], *update.get("messages", ())])
         return finish(episode, reason, answer=outcome.text, evidence=evidence)
     if isinstance(outcome, Truncated):
         return finish(episode, StopReason.TRUNCATED)
-    last = state["turn"] >= episode.context.max_turns
+    last = update.get("turn", state["turn"]) >= episode.context.max_turns
     if episode.wiring.dialect.repairs:
         return finish(episode, StopReason.NO_ANSWER) if forced or last else {}
     if isinstance(outcome, Neither):
@@ -231,26 +231,6 @@ def _before(episode: Episode, state: AgentState) -> list[AnyMessage]:
     """The transcript without the message that is being written."""
     current = episode.message_id(state["turn"], "assistant")
     return [message for message in state["messages"] if message.id != current]
-
-
-def _numbered(calls: Sequence[ToolCall], episode: Episode, turn: int) -> list[ToolCall]:
-    """Calls with ids; a person who edits the state need not invent any."""
-    message_id = episode.message_id(turn, "assistant")
-    return [
-        {**call, "id": call.get("id") or f"{message_id}:{index}"}
-        for index, call in enumerate(calls)
-    ]
-
-
-def _edited_message(
-    episode: Episode, turn: int, text: str, calls: Sequence[ToolCall]
-) -> AnyMessage:
-    dialect = episode.wiring.dialect
-    return dialect.assistant(
-        dialect.with_calls(text, calls),
-        native_calls_of(calls),
-        episode.message_id(turn, "assistant"),
-    )
 
 
 def _tell_summary(episode: Episode, written: Written, *, turn: int) -> None:

@@ -29,7 +29,7 @@ def summary_part(
             turn,
             lead="\nSummary:" if before else "Summary:",
             before=before,
-            stop=("\nPlan:",),
+            stop=("\nPlan:", "<tool_call>"),
         )
     )
 

@@ -68,6 +68,7 @@ class Draft(TypedDict):
     native_calls: list[dict[str, str]]
     """`id`, `name`, `arguments` of calls that a server parsed (`native` dialect)."""
     finish_reason: str
+    policy_calls: int
     complete: bool
     """False while nodes still write their own parts (`calls="phase"`)."""
     prompt_tokens: int | None
@@ -93,8 +94,8 @@ class AgentInput(TypedDict):
     video: str
     """Path of the video file."""
     question: str
-    options: NotRequired[dict[str, str] | None]
-    """Options by letter, for multiple choice."""
+    options: NotRequired[Annotated[dict[str, str] | list[str] | None, EphemeralValue]]
+    """For multiple choice, as a list or by letter; never those of an earlier question."""
 
 
 class AgentOutput(TypedDict):
@@ -111,7 +112,9 @@ class AgentState(TypedDict, total=False):
 
     video: str
     question: str
-    options: dict[str, str] | None
+    options: Annotated[dict[str, str] | list[str] | None, EphemeralValue]
+    choices: dict[str, str]
+    """The options of this episode by letter, written by summary."""
     trajectory_id: str
     messages: Annotated[list[AnyMessage], add_messages]
     turn: int

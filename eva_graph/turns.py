@@ -51,7 +51,7 @@ def write_turn(episode: Episode, messages: Sequence[AnyMessage], turn: int) -> C
     request = _request(episode, messages)
     completion = yield Ask(episode.wiring.policy, request)
     draft = _draft(completion, lead="", before=None, complete=True)
-    return _written(episode, messages, turn, draft, completion)
+    return _written(episode, messages, turn, draft, completion, tokens=_tokens(completion))
 
 
 def write_part(
@@ -68,8 +68,9 @@ def write_part(
 ) -> Core[Written]:
     """Continue the turn's message behind `lead`; `close` is added after what was sampled.
 
-    `messages` end before the message being written. A policy that cannot continue writes the
-    whole turn instead, which is logged; what earlier parts had written is then replaced.
+    `messages` end before the message being written. Nothing closes what the token limit cut. A
+    policy that cannot continue writes the whole turn instead, which is logged; what earlier parts
+    had written is then replaced.
     """
     text = (before["text"] if before else "") + lead
     partial = episode.wiring.dialect.assistant(text, (), episode.message_id(turn, "assistant"))
@@ -87,15 +88,17 @@ def write_part(
 
 def in_phases(episode: Episode) -> bool:
     """Whether nodes write their own parts in this run."""
-    if episode.context.calls != "phase":
+    if episode.context.calls != "phase" or episode.policy_error is not None:
         return False
-    if episode.wiring.dialect.native_tools or not episode.policy.supports_continuation:
-        _LOG.warning(
-            'calls="phase" falls back to whole turns: %s cannot continue a message',
-            episode.policy.name,
-        )
-        return False
-    return True
+    dialect = episode.wiring.dialect
+    if episode.policy.supports_continuation and dialect.repairs and not dialect.native_tools:
+        return True
+    _LOG.warning(
+        'calls="phase" falls back to whole turns: %s with %s cannot write one in parts',
+        dialect.name,
+        episode.policy.name,
+    )
+    return False
 
 
 def read_draft(episode: Episode, draft: Draft, turn: int) -> Outcome:
@@ -117,6 +120,8 @@ def native_calls(draft: Draft) -> tuple[NativeCall, ...]:
 def _request(
     episode: Episode, messages: Sequence[AnyMessage], **continuation: Any
 ) -> PolicyRequest:
+    if episode.policy_error is not None:
+        raise episode.policy_error
     context = episode.context
     tools = list(episode.wiring.tools.values())
     return PolicyRequest(
@@ -142,7 +147,9 @@ def _new_tokens(episode: Episode, messages: Sequence[AnyMessage]) -> int:
 def _draft(
     completion: Completion, *, lead: str, before: Draft | None, complete: bool, close: str = ""
 ) -> Draft:
-    sampled = completion.text.encode("utf-8", "replace").decode("utf-8")
+    sampled = _clean(completion.text)
+    if completion.finish_reason == "length":
+        close = ""
     spans = list(before["spans"]) if before else []
     for text, was_sampled in ((lead, False), (sampled, True), (close, False)):
         if text:
@@ -150,8 +157,12 @@ def _draft(
     return Draft(
         text="".join(span["text"] for span in spans),
         spans=spans,
-        native_calls=[asdict(call) for call in completion.tool_calls],
+        native_calls=[
+            {name: _clean(value) for name, value in asdict(call).items()}
+            for call in completion.tool_calls
+        ],
         finish_reason=completion.finish_reason,
+        policy_calls=1 + (before["policy_calls"] if before else 0),
         complete=complete,
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=_added(
@@ -161,6 +172,11 @@ def _draft(
         seconds=completion.seconds + (before["seconds"] if before else 0.0),
         images_in=completion.images_in,
     )
+
+
+def _clean(text: str) -> str:
+    """Text that UTF-8 can hold: a server's JSON may carry halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _added(first: int | None, second: int | None) -> int | None:
@@ -186,6 +202,8 @@ def _written(
     turn: int,
     draft: Draft,
     completion: Completion,
+    *,
+    tokens: dict[str, Any] | None = None,
 ) -> Written:
     identity = episode.message_id(turn, "assistant")
     message = episode.wiring.dialect.assistant(draft["text"], native_calls(draft), identity)
@@ -205,7 +223,7 @@ def _written(
             "summary": parts.summary,
             "reflection": parts.reflection,
             "unmarked": parts.unmarked,
-            "tokens": _tokens(completion) if len(draft["spans"]) == 1 else None,
+            "tokens": tokens,
         },
     )
     known, new = completion.prompt_tokens, completion.completion_tokens

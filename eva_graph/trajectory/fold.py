@@ -2,7 +2,7 @@
 
 Reflection on turn k's frames is written in message k+1 and moved to turn k here. Token deltas are
 taken between consecutive prompts; where a prompt does not begin with the previous prompt and
-sampled ids, `prefix_ok` is false and the whole prompt is kept.
+sampled ids, `prefix_ok` is false and the whole prompt is kept, with all its image grids.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _tokens(
         logprobs=raw["logprobs"],
         logprobs_kind=raw["logprobs_kind"],
         prefix_ok=prefix_ok,
-        image_grids=None if grids is None else grids[grids_seen:],
+        image_grids=None if grids is None else grids[grids_seen if prefix_ok else 0 :],
     )
     return record, prompt + raw["token_ids"]
 
@@ -117,7 +117,7 @@ def _transcript(
 def _usage(turns: list[TurnRecord]) -> UsageRecord:
     calls = [call for turn in turns for call in turn.calls]
     return UsageRecord(
-        policy_calls=len(turns),
+        policy_calls=sum(turn.policy_calls for turn in turns),
         requests=sum(turn.requests for turn in turns),
         prompt_tokens=sum(turn.prompt_tokens or 0 for turn in turns),
         completion_tokens=sum(turn.completion_tokens or 0 for turn in turns),

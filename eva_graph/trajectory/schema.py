@@ -102,9 +102,9 @@ class TokenRecord(_Record):
     logprobs_kind: Literal["raw", "processed"] | None = None
     prefix_ok: bool = True
     """Whether this prompt begins with the previous prompt and sampled ids. Where it does not,
-    `prompt_delta_ids` is the whole prompt."""
+    `prompt_delta_ids` is the whole prompt and `image_grids` has all its images."""
     image_grids: list[tuple[int, int, int]] | None = None
-    """(time, height, width) patches of the images that this prompt added, in order."""
+    """(time, height, width) patches of the images in `prompt_delta_ids`, in order."""
 
 
 class TurnRecord(_Record):
@@ -127,8 +127,12 @@ class TurnRecord(_Record):
     sampled_calls: list[dict[str, Any]] | None = None
     """What the policy had written, where a person changed it."""
     finish_reason: str = "stop"
+    policy_calls: int = 1
+    """More than one where each node wrote its own part."""
     prompt_tokens: int | None = None
+    """Prompt of the turn's last policy call."""
     completion_tokens: int | None = None
+    """Of all its policy calls."""
     requests: int = 1
     seconds: float = 0.0
     images_in: Literal["tool", "user"] = "tool"
@@ -141,6 +145,7 @@ class UsageRecord(_Record):
     policy_calls: int = 0
     requests: int = 0
     prompt_tokens: int = 0
+    """Prompts of all turns, those of each turn's last policy call."""
     completion_tokens: int = 0
     last_prompt_tokens: int | None = None
     """Prompt tokens of the last call: the "Token" column of the released harness's README."""
