@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from eva_graph.errors import TrajectoryError
 from eva_graph.state import EvidenceDict, StopReason
 from eva_graph.trajectory.schema import Trajectory, TurnRecord, UsageRecord
 from eva_graph_tools import FrameRef
+
+_LETTERED = re.compile(r"[(\[*]*(?P<letter>\w+)(?P<mark>[)\].:,*]*)\s*(?P<rest>.*)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,17 +128,26 @@ class RunResult:
 
 
 def chosen_option(answer: str, options: Mapping[str, str]) -> str | None:
-    """The letter of the option that an answer names: by letter ("B", "(B)", "B. text") or by
-    its exact text; None where it names none."""
-    text = answer.strip()
-    head = text.lstrip("([").split(maxsplit=1)[0].rstrip(".:,)]") if text.strip("([") else ""
-    for letter in options:
-        if head.casefold() == letter.casefold():
-            return letter
-    for letter, option in options.items():
-        if text.rstrip(".").casefold() == option.strip().rstrip(".").casefold():
-            return letter
-    return None
+    """The letter of the option that an answer names, or None.
+
+    In this order: the bare letter ("B", "(b)"), the option's exact text, the letter before
+    punctuation ("B. a dog"), the letter before the option's text ("B a dog").
+    """
+    text = " ".join(answer.split()).rstrip(".").casefold()
+    letters = {letter.casefold(): letter for letter in options}
+    texts = {
+        " ".join(option.split()).rstrip(".").casefold(): key for key, option in options.items()
+    }
+    bare = text.strip("()[]*.:, ")
+    if bare in letters:
+        return letters[bare]
+    if text in texts:
+        return texts[text]
+    lead = _LETTERED.match(text)
+    if lead is None or lead["letter"] not in letters:
+        return None
+    letter = letters[lead["letter"]]
+    return letter if lead["mark"] or texts.get(lead["rest"]) == letter else None
 
 
 def _evidence(item: Mapping[str, Any]) -> EvidenceDict:
