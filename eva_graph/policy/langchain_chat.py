@@ -65,7 +65,7 @@ class ChatModelPolicy:
         context_tokens: int | None = None,
         images: Delivery = "tool",
     ) -> None:
-        self._chat_model = chat_model.model_copy(update={"disable_streaming": True})
+        self._chat_model = _without_streaming(chat_model)
         self._delivery: Delivery = images
         profile = chat_model.profile or {}
         self.info = PolicyInfo(
@@ -145,6 +145,13 @@ class ChatModelPolicy:
             requests=requests,
             seconds=time.perf_counter() - started,
         )
+
+
+def _without_streaming(chat_model: BaseChatModel) -> BaseChatModel:
+    update: dict[str, Any] = {"disable_streaming": True}
+    if "streaming" in type(chat_model).model_fields:  # sent along by ChatOpenAI and its kin
+        update["streaming"] = False
+    return chat_model.model_copy(update=update)
 
 
 def _name(chat_model: BaseChatModel) -> str:
