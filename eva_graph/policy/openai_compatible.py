@@ -23,9 +23,9 @@ from eva_graph.errors import (
     PolicyError,
     PolicyProtocolError,
 )
-from eva_graph.policy.delivery import image_role
+from eva_graph.policy.delivery import Delivery, image_role
 from eva_graph.policy.manners import Manners, plainer
-from eva_graph.policy.protocol import Completion, ImageRole, PolicyInfo, PolicyRequest
+from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph.policy.replies import LogprobsKind, ServedModel, read_completion, read_models
 from eva_graph.policy.transport import Exchange, Refused, Server, run_blocking
 from eva_graph.policy.wire import WireFormat, to_wire
@@ -73,7 +73,7 @@ class OpenAIPolicy:
         backoff_seconds: float = 0.5,
         grid: VisualGrid | None = None,
         context_tokens: int | None = None,
-        images: ImageRole = "tool",
+        images: Delivery = "tool",
         frame_path: Callable[[FrameRef], Path | None] | None = None,
         continuation: bool | None = None,
         logprobs: LogprobsKind | None = "raw",
