@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.base import CallResult, Closing, Dialect, PreparedCall, Question
-from eva_graph.dialects.eva import number_calls
+from eva_graph.dialects.identity import number_calls
+from eva_graph.dialects.json_values import encodable
 from eva_graph.dialects.parsing import WRITE_ONE
 from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
@@ -40,7 +41,7 @@ def read_outcome(
 
     A turn with neither call nor answer is malformed where the dialect tells errors back.
     """
-    outcome = dialect.read(text, truncated=truncated, native_calls=native_calls)
+    outcome = dialect.read(encodable(text), truncated=truncated, native_calls=native_calls)
     if isinstance(outcome, Neither) and dialect.repairs:
         outcome = Malformed(error=f"{NEITHER}; {WRITE_ONE}")
     return number_calls(outcome, message_id)

@@ -15,6 +15,7 @@ from typing import Any, cast
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects import Answer, Calls, Malformed, Neither, Outcome, Truncated
+from eva_graph.dialects.json_values import encodable
 from eva_graph.dialects.native import tool_schemas
 from eva_graph.driver import Ask, Core
 from eva_graph.episode import Episode
@@ -147,7 +148,7 @@ def _new_tokens(episode: Episode, messages: Sequence[AnyMessage]) -> int:
 def _draft(
     completion: Completion, *, lead: str, before: Draft | None, complete: bool, close: str = ""
 ) -> Draft:
-    sampled = _clean(completion.text)
+    sampled = encodable(completion.text)
     if completion.finish_reason == "length":
         close = ""
     spans = list(before["spans"]) if before else []
@@ -158,7 +159,7 @@ def _draft(
         text="".join(span["text"] for span in spans),
         spans=spans,
         native_calls=[
-            {name: _clean(value) for name, value in asdict(call).items()}
+            {name: encodable(value) for name, value in asdict(call).items()}
             for call in completion.tool_calls
         ],
         finish_reason=completion.finish_reason,
@@ -172,11 +173,6 @@ def _draft(
         seconds=completion.seconds + (before["seconds"] if before else 0.0),
         images_in=completion.images_in,
     )
-
-
-def _clean(text: str) -> str:
-    """Text that UTF-8 can hold: a server's JSON may carry halves of characters."""
-    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _added(first: int | None, second: int | None) -> int | None:

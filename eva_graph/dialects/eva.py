@@ -19,14 +19,7 @@ from eva_graph.dialects.base import CallResult, Closing, PreparedCall, Question
 from eva_graph.dialects.instructions import eva_instructions
 from eva_graph.dialects.looks import ToolCallPlan
 from eva_graph.dialects.parsing import read_corrected
-from eva_graph.dialects.turn import (
-    Calls,
-    Outcome,
-    ToolCall,
-    TurnParts,
-    split_parts,
-    write_call,
-)
+from eva_graph.dialects.turn import Outcome, ToolCall, TurnParts, split_parts, write_call
 from eva_graph.policy.protocol import NativeCall
 from eva_graph_tools import Tool, VideoInfo, VisualGrid, labels, prepare
 
@@ -135,16 +128,6 @@ def write_block(calls: Sequence[ToolCall]) -> str:
     """A `<tool_call>` block with one object a line."""
     objects = "\n".join(write_call(call["tool"], call["arguments"]) for call in calls)
     return f"<tool_call>{objects}</tool_call>"
-
-
-def number_calls(outcome: Outcome, message_id: str) -> Outcome:
-    """Give every call without an id one that is derived from its message."""
-    if not isinstance(outcome, Calls):
-        return outcome
-    numbered: list[ToolCall] = []
-    for index, call in enumerate(outcome.calls):
-        numbered.append({**call, "id": call["id"] or f"{message_id}:{index}"})
-    return Calls(calls=tuple(numbered))
 
 
 def frame_blocks(results: Sequence[CallResult], first_number: int = 0) -> list[Block]:

@@ -15,13 +15,14 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 from eva_graph.blocks import text_block
 from eva_graph.dialects.base import CallResult, Closing, PreparedCall, Question
 from eva_graph.dialects.eva import CLOSINGS, EvaDialect, frame_blocks, remarks
+from eva_graph.dialects.identity import unique_ids
 from eva_graph.dialects.instructions import native_instructions
-from eva_graph.dialects.parsing import printable, read_call_object, read_corrected, strict_json
+from eva_graph.dialects.json_values import encodable, printable, strict_json
+from eva_graph.dialects.parsing import read_call_object, read_corrected
 from eva_graph.dialects.turn import (
     Answer,
     Calls,
     Malformed,
-    Neither,
     Outcome,
     ToolCall,
     TurnParts,
@@ -29,6 +30,11 @@ from eva_graph.dialects.turn import (
 )
 from eva_graph.policy.protocol import NativeCall
 from eva_graph_tools import Tool, VideoInfo, VisualGrid
+
+NEITHER = (
+    "there is no tool call and no answer in this message; "
+    "call a tool or write one <answer>…</answer>"
+)
 
 
 class NativeDialect:
@@ -55,7 +61,7 @@ class NativeDialect:
         if isinstance(outcome, Answer) or (truncated and not native_calls):
             return outcome
         if not native_calls:
-            return Neither()
+            return Malformed(error=NEITHER)
         ids = tuple(call.id for call in native_calls)
         calls: list[ToolCall] = []
         for native in native_calls:
@@ -89,14 +95,15 @@ class NativeDialect:
         """Text and calls; calls whose JSON is broken stay as `invalid_tool_calls`."""
         valid: list[Any] = []
         invalid: list[Any] = []
-        for native in native_calls:
+        ids = unique_ids([native.id for native in native_calls], message_id)
+        for native, call_id in zip(native_calls, ids, strict=True):
             call = _read_call(native)
             if isinstance(call, str):
                 invalid.append(
                     {
-                        "id": native.id,
-                        "name": native.name,
-                        "args": native.arguments,
+                        "id": call_id,
+                        "name": encodable(native.name),
+                        "args": encodable(native.arguments),
                         "error": call,
                         "type": "invalid_tool_call",
                     }
@@ -104,8 +111,8 @@ class NativeDialect:
             else:
                 valid.append(
                     {
-                        "id": native.id,
-                        "name": native.name,
+                        "id": call_id,
+                        "name": call["tool"],
                         "args": call["arguments"],
                         "type": "tool_call",
                     }

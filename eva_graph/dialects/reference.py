@@ -5,13 +5,12 @@ Source: `eval-eva.py` and `select_frame_fallback.py` of the authors' evaluation 
 whole video; sizes below one patch become one pixel and are undercounted; the budget's rounding
 overshoots; arguments of the wrong type lose the sample; nothing is told back; no forced answer.
 
-One deviation: a call for more than `MAX_FRAMES` frames fails, where the harness would run out of
-memory.
+Deviations: a call for more than `harness.MAX_FRAMES` frames fails, where the harness would run out
+of memory; whole numbers too large for a record (2**53) count as floats.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,71 +20,26 @@ from langchain_core.messages import AnyMessage, ToolMessage
 from eva_graph.blocks import Block, frame_block, text_block
 from eva_graph.dialects.base import CallResult, Closing, PreparedCall, Question
 from eva_graph.dialects.eva import CLOSINGS, SYSTEM_TEXT, EvaDialect
-from eva_graph.dialects.parsing import read_reference
+from eva_graph.dialects.harness import (
+    harness_clock,
+    harness_fit,
+    harness_size,
+    harness_times,
+    harness_tool_accepts,
+)
+from eva_graph.dialects.parsing_reference import (
+    CALL_FAILED,
+    EXCEPTION,
+    argument_error,
+    read_reference,
+)
 from eva_graph.dialects.turn import Outcome, ToolCall
 from eva_graph.policy.protocol import NativeCall
 from eva_graph_tools import Frame, InvalidArguments, Tool, Video, VideoInfo, VisualGrid
 
-PATCH_PIXELS = 28
-MAX_SHORT_SIDE = 720
-MAX_FRAMES = 4096
-
 
 class SampleLost(InvalidArguments):
     """The harness itself raises on these arguments and scores the sample 0."""
-
-
-def harness_estimate(nframes: Any, resize: Any, width: int, height: int) -> int:
-    """Visual tokens as the harness counts them (it counts a 1-pixel side as one patch)."""
-    rows: int = max(1, round(height * resize / PATCH_PIXELS))
-    columns: int = max(1, round(width * resize / PATCH_PIXELS))
-    return int(nframes) * rows * columns
-
-
-def harness_fit(
-    nframes: Any, resize: Any, *, width: int, height: int, budget: int
-) -> tuple[Any, Any, int]:
-    """nframes, resize and estimate after the harness's two-stage reduction.
-
-    Raises whatever Python raises for arguments of the wrong type, as the harness does.
-    """
-    estimate = harness_estimate(nframes, resize, width, height)
-    if estimate > budget:
-        resize = min(resize, min(1.0, MAX_SHORT_SIDE / min(width, height)))
-        estimate = harness_estimate(nframes, resize, width, height)
-        if estimate > budget:
-            ratio = (budget / estimate) ** (1 / 3)
-            nframes = max(1, int(nframes * ratio))
-            resize = resize * ratio
-        estimate = harness_estimate(nframes, resize, width, height)
-    return nframes, resize, estimate
-
-
-def harness_size(width: int, height: int, resize: float) -> tuple[int, int]:
-    """Width and height in pixels; a side that rounds to zero patches becomes one pixel."""
-    sides = (max(1, round(side * resize / PATCH_PIXELS) * PATCH_PIXELS) for side in (width, height))
-    out_width, out_height = sides
-    return out_width, out_height
-
-
-def harness_times(start: float, end: float, nframes: int, info: VideoInfo) -> list[float]:
-    """Sampled instants in seconds from the first frame, after the harness's clamping."""
-    begin = info.start_offset_seconds
-    limit = begin + info.duration_seconds
-    low, high = max(start, begin), min(end, limit)
-    if high <= low:
-        low, high = begin, limit
-    if nframes == 1:
-        return [(low + high) / 2 - begin]
-    last = max(low, high - min(1e-3, (high - low) / (nframes * 4)))
-    step = (last - low) / (nframes - 1)
-    return [low + index * step - begin for index in range(nframes)]
-
-
-def harness_clock(start: Any, end: Any, nframes: int) -> tuple[int, ...]:
-    """Label seconds: spread over the requested range, whatever was sampled."""
-    step = (end - start) / max(1, nframes - 1)
-    return tuple(int(start + index * step) for index in range(nframes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +53,18 @@ class ReferenceLook:
 
     def run(self, video: Video) -> list[Frame]:
         """The frame nearest to each instant by average rate, as decord's index rule picks it."""
-        wanted = self.applied
+        wanted, rate, shown = self.applied, self.info.average_fps, video.frame_times_seconds
+        begin = self.info.start_offset_seconds
         times = harness_times(
-            float(wanted["start_time"]), float(wanted["end_time"]), wanted["nframes"], self.info
+            float(wanted["start_time"]),
+            float(wanted["end_time"]),
+            wanted["nframes"],
+            stream_begin=begin,
+            stream_end=begin + float(shown[-1]) + max(1 / rate, 1e-3),
         )
-        last = self.info.frame_count - 1
-        rate = self.info.average_fps
-        indices = [max(0, min(round(time * rate), last)) for time in times]
+        indices = [max(0, min(round((time - begin) * rate), len(shown) - 1)) for time in times]
         size = harness_size(self.info.width, self.info.height, wanted["resize"])
-        return video.frames_at([video.frame_times_seconds[i] for i in indices], size=size)
+        return video.frames_at([float(shown[index]) for index in indices], size=size)
 
     def clock(self, nframes: int) -> tuple[int, ...] | None:
         """Label seconds from the requested range."""
@@ -152,10 +109,14 @@ class ReferenceDialect(EvaDialect):
         look_budget: int,
     ) -> PreparedCall:
         """Raises `InvalidArguments` where the call fails, `SampleLost` where the harness raises."""
-        if "error" in call:
-            raise InvalidArguments(call["error"])
         wanted = call["arguments"]
+        error = call.get("error") or argument_error(wanted)
+        if error is not None:
+            raise SampleLost(EXCEPTION) if error == EXCEPTION else InvalidArguments(error)
+        if call["tool"] != "frame_select":  # only a person's edit can ask for it
+            raise InvalidArguments("the reference profile has no tool but frame_select")
         resize = 1.0 if wanted.get("resize") is None else wanted["resize"]
+        start, end = wanted["start_time"], wanted["end_time"]
         try:
             nframes, resize, estimate = harness_fit(
                 wanted["nframes"],
@@ -164,9 +125,13 @@ class ReferenceDialect(EvaDialect):
                 height=info.coded_height,
                 budget=look_budget,
             )
-        except (TypeError, ValueError, OverflowError) as error:
-            raise SampleLost(f"unusable arguments: {error}") from None
-        applied = _checked(wanted, nframes, resize)
+            asked = {"start_time": start, "end_time": end, "nframes": nframes, "resize": resize}
+            if not harness_tool_accepts(asked):
+                raise InvalidArguments(CALL_FAILED)
+            harness_clock(start, end, int(nframes))
+        except (TypeError, ValueError, OverflowError) as problem:
+            raise SampleLost(f"{EXCEPTION}: {problem}") from None
+        applied = {**asked, "nframes": int(nframes), "resize": float(resize)}
         return ReferenceLook(applied, estimate, info)
 
     def reply(
@@ -191,25 +156,3 @@ class ReferenceDialect(EvaDialect):
         end = f"\n{CLOSINGS['continue']}\n\nQuestion: {question.prompt}</tool_response>"
         content: list[Any] = [*blocks, text_block(end)]
         return [ToolMessage(content=content, tool_call_id=message_id, id=message_id)]
-
-
-def _checked(wanted: Mapping[str, Any], nframes: Any, resize: Any) -> dict[str, Any]:
-    """What the harness's frame tool accepts from its command line; else the call fails."""
-    failed = InvalidArguments("call_frame_select_failed")
-    count = nframes if isinstance(nframes, (int, str)) and not isinstance(nframes, bool) else None
-    try:
-        if count is None or not 1 <= int(count) <= MAX_FRAMES or float(resize) <= 0:
-            raise failed
-        times = [float(wanted[name]) for name in ("start_time", "end_time")]
-    except (TypeError, ValueError, OverflowError):
-        raise failed from None
-    if not all(map(math.isfinite, [*times, float(resize)])):
-        raise failed
-    if not all(isinstance(wanted[name], (int, float)) for name in ("start_time", "end_time")):
-        raise SampleLost("times given as text lose the sample")
-    return {
-        "start_time": wanted["start_time"],
-        "end_time": wanted["end_time"],
-        "nframes": int(count),
-        "resize": float(resize),
-    }

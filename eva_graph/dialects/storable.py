@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 _MAX_DEPTH = 20
+MAX_WHOLE_NUMBER = 2**53 - 1
+"""The largest that every JSON reader keeps exactly."""
+_NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 def check_storable(value: object, depth: int = 0) -> None:
@@ -19,9 +23,9 @@ def check_storable(value: object, depth: int = 0) -> None:
         for item in value:
             check_storable(item, depth + 1)
     elif isinstance(value, str):
-        if any("\ud800" <= char <= "\udfff" for char in value):
+        if _NOT_TEXT.search(value):
             raise ValueError("not valid Unicode text")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a usable number")
-    elif isinstance(value, int) and abs(value) >= 2**53:
+    elif isinstance(value, int) and abs(value) > MAX_WHOLE_NUMBER:
         raise ValueError("a number is too large")

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypeAlias, TypedDict
 
-from eva_graph.dialects.storable import check_storable
+from eva_graph.dialects.json_values import decode_at
 
 HEADINGS = ("Reflection", "Summary", "Plan")
 _HEADING = re.compile(rf"^({'|'.join(HEADINGS)}):[ \t]*", re.MULTILINE)
@@ -150,9 +150,8 @@ def write_call(tool: str, arguments: dict[str, Any]) -> str:
 
 def _candidate(text: str, start: int) -> Look | None:
     try:
-        value, end = json.JSONDecoder().raw_decode(text, start)
-        check_storable(value)
-    except (ValueError, RecursionError):
+        value, end = decode_at(text, start)
+    except ValueError:
         return None
     cost = _COST.match(text, end)
     if cost is None or not isinstance(value, dict):
