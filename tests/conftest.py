@@ -1,0 +1,26 @@
+"""What all tests share. Checkpoints are strict: a type that is not declared fails."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
+
+from pathlib import Path
+
+import pytest
+
+from eva_graph.testing import make_clip
+from eva_graph_tools import FrameStore
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds, five frames a second, a key frame and a new colour every second."""
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", seconds=8, size=(112, 84), fps=5)
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> FrameStore:
+    """A frame cache of the test's own, in place of the user's."""
+    return FrameStore(tmp_path / "cache")
