@@ -16,7 +16,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"(<!-- run: (\w+) -->\n)?```(python|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(
+    r"(<!-- run: (\w+) -->\n)?```(python|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE
+)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
