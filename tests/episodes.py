@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from PIL import Image
+
+from eva_graph import Trajectory
+from eva_graph.blocks import frames_of, text_of
 from eva_graph.dialects.turn import Look, write_plan
+from eva_graph.policy.protocol import PolicyRequest
+from eva_graph.testing import CLIP_COLOURS
 
 Arguments = dict[str, Any]
 
@@ -41,9 +49,42 @@ def answer(text: str, reflection: str = "That is enough.") -> str:
 
 
 TWO_LOOKS: Sequence[str] = (
-    look(span(0, 8, 4, 0.5), summary="The video has 8 seconds."),
+    look(span(0, 8, 2, 0.5), summary="The video has 8 seconds."),
     look(span(3, 3, 1), reflection="Yellow near [00:03].", summary="Closer at 3 s."),
     answer("yellow", reflection="At [00:03] it is yellow."),
 )
 """Three turns: a scan, a close look, the answer."""
 QUESTION = "Which colour is shown at 3 seconds?"
+
+
+def lasting(trajectory: Trajectory) -> dict[str, Any]:
+    """A record without what differs between two equal runs: id, clock and durations."""
+    text = trajectory.to_line().replace(trajectory.trajectory_id, "T")
+    return _untimed(json.loads(text))  # type: ignore[no-any-return]
+
+
+def _untimed(value: Any) -> Any:
+    if isinstance(value, dict):
+        volatile = {"created", "seconds", "policy_seconds", "look_seconds", "record"}
+        return {key: _untimed(item) for key, item in value.items() if key not in volatile}
+    return [_untimed(item) for item in value] if isinstance(value, list) else value
+
+
+def see(request: PolicyRequest) -> str:
+    """A policy that looks where the question says, and answers what the frame there shows.
+
+    The question holds one number: the second. The answer tells colour, size and the number.
+    """
+    question = next(text_of(m) for m in request.messages if m.type == "human")
+    second = int(re.findall(r"(\d+)", question)[-1])
+    shown = list(frames_of(request.messages))
+    if not shown:
+        return look(span(second, second, 1))
+    with Image.open(io.BytesIO(request.load_frame(shown[-1]))) as image:
+        pixel = image.convert("RGB").getpixel((2, 2))
+    colour = min(CLIP_COLOURS, key=lambda name: _distance(CLIP_COLOURS[name], pixel))
+    return answer(f"{colour} {shown[-1].width}x{shown[-1].height} {second}")
+
+
+def _distance(first: Sequence[int], second: Any) -> int:
+    return sum(abs(a - b) for a, b in zip(first, second, strict=True))

@@ -56,7 +56,7 @@ def test_plan_gives_typed_calls(clip: Path, frames: FrameStore) -> None:
     after = states(ScriptedPolicy(TWO_LOOKS), clip, frames)
     planned = [state for state in after if state["node"] == "plan"]
     assert [call["arguments"] for state in planned for call in state["calls"]] == [
-        span(0, 8, 4, 0.5),
+        span(0, 8, 2, 0.5),
         span(3, 3, 1),
     ]
     result = VideoAgent(ScriptedPolicy(TWO_LOOKS), frames=frames).run(clip, QUESTION)
@@ -65,7 +65,7 @@ def test_plan_gives_typed_calls(clip: Path, frames: FrameStore) -> None:
         candidates=(
             Look(
                 tool="frame_select",
-                arguments=span(0, 8, 4, 0.5),
+                arguments=span(0, 8, 2, 0.5),
                 estimated_visual_tokens=12,
                 reason="look 1",
             ),
