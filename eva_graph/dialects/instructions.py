@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from eva_graph.dialects.turn import write_call
 from eva_graph_tools import Tool, VisualGrid
 
 _METHOD = """\
@@ -27,15 +28,12 @@ as [01:30] are true times of the video."""
 
 _EXAMPLE = """
 Example of a first turn:
-Summary: The video is 600 seconds long; nothing seen yet.
+Summary: The video is 600 seconds long, 1280x720 pixels; nothing seen yet.
 Plan:
-1. {"tool": "frame_select", "arguments": {"start_time": 0, "end_time": 600, "nframes": 30, \
-"resize": 0.2}} = 1350 visual tokens; find the scene
-2. {"tool": "frame_select", "arguments": {"start_time": 0, "end_time": 600, "nframes": 60, \
-"resize": 0.5}} = 17940 visual tokens; too costly
+1. {coarse} = {coarse_tokens} visual tokens; find the scene
+2. {close} = {close_tokens} visual tokens; more detail than a first scan needs
 Choice: 1
-<tool_call>{"tool": "frame_select", "arguments": {"start_time": 0, "end_time": 600, \
-"nframes": 30, "resize": 0.2}}</tool_call>"""
+<tool_call>{coarse}</tool_call>"""
 
 
 def eva_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: int) -> str:
@@ -46,7 +44,7 @@ def eva_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: int) 
         patch=grid.patch_pixels,
         budget=look_budget,
     )
-    return f"{_filled(method)}\n\nTools:\n{_tool_list(tools)}\n{_EXAMPLE}"
+    return f"{_filled(method)}\n\nTools:\n{_tool_list(tools)}\n{_example(grid)}"
 
 
 def native_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: int) -> str:
@@ -62,6 +60,16 @@ def native_instructions(tools: Sequence[Tool], grid: VisualGrid, look_budget: in
 
 def _filled(method: str) -> str:
     return method.replace("{W}", "W").replace("{H}", "H")
+
+
+def _example(grid: VisualGrid) -> str:
+    arguments = {"start_time": 0, "end_time": 600}
+    return _EXAMPLE.format(
+        coarse=write_call("frame_select", {**arguments, "nframes": 30, "resize": 0.2}),
+        coarse_tokens=grid.estimate(1280, 720, 0.2, 30),
+        close=write_call("frame_select", {**arguments, "nframes": 60, "resize": 0.5}),
+        close_tokens=grid.estimate(1280, 720, 0.5, 60),
+    )
 
 
 def _tool_list(tools: Sequence[Tool]) -> str:
