@@ -19,8 +19,6 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(
     r"(<!-- run: (\w+) -->\n)?```(python|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 )
-    r"(<!-- run: (\w+) -->\n)?```(python|bash)\n(.*?)^```$", re.DOTALL | re.MULTILINE
-)
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
