@@ -178,8 +178,8 @@ the option's letter where there are options, else a few words.
 
 Cost: one frame of a WxH pixel video at resize r costs about (W*r/32) * (H*r/32) visual tokens. A \
 look may cost at most 8000; a larger one is reduced. Look coarsely at long ranges (small resize), \
-closely at short ones. Times are seconds or [HH:]MM:SS. Frame labels such as [01:30] are true times \
-of the video.
+closely at short ones. Times are seconds or [HH:]MM:SS. Frame labels such as [01:30] are true \
+times of the video.
 
 Tools:
 - frame_select: Shows frames spread evenly over a time range of the video, in order of time. Use \
@@ -194,7 +194,7 @@ Example of a first turn:
 Summary: The video is 600 seconds long, 1280x720 pixels; nothing seen yet.
 Plan:
 1. {"tool": "frame_select", "arguments": {"start_time": 0, "end_time": 600, "nframes": 30, \
-"resize": 0.2}} = 1200 visual tokens; find the scene
+"resize": 0.2}} = 960 visual tokens; find the scene
 2. {"tool": "frame_select", "arguments": {"start_time": 0, "end_time": 600, "nframes": 60, \
 "resize": 0.5}} = 13200 visual tokens; more detail than a first scan needs
 Choice: 1
