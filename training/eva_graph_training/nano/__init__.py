@@ -1,0 +1,1 @@
+"""nano, the embedded policy: a small Qwen2.5-VL trained from scratch on the synthetic world."""
