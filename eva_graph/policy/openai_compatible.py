@@ -216,9 +216,9 @@ def _continues(request: PolicyRequest) -> bool:
 
 def _verdict(refusals: list[Refused], request: PolicyRequest, requests: int) -> PolicyError:
     """The error of a call that was refused in every form: the first refusal says most."""
-    first, last = refusals[0], refusals[-1]
-    refusal = last if isinstance(last, ContextOverflow) else first
-    if refusal.status in _CONTINUATION_STATUS and _continues(request) and refusal is first:
-        return ContinuationUnsupported(str(first), requests=requests)
-    refusal.requests = requests
-    return refusal
+    overflows = [refusal for refusal in refusals if isinstance(refusal, ContextOverflow)]
+    verdict = overflows[-1] if overflows else refusals[0]
+    if not overflows and verdict.status in _CONTINUATION_STATUS and _continues(request):
+        return ContinuationUnsupported(str(verdict), requests=requests)
+    verdict.requests = requests
+    return verdict
