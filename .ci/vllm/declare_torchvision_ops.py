@@ -1,9 +1,9 @@
 """Let a CUDA build of torchvision be imported beside a CPU-only torch.
 
 Its C++ library does not load there, yet its import still registers fake kernels for two of that
-library's operators and fails because nobody declared them. Declaring their schemas first leaves the
-pure-Python part usable (transforms, which transformers' Qwen2-VL video processor asks for); decoding
-images with `torchvision.io` stays broken, and vLLM does not use it.
+library's operators and fails because nobody declared them. Declaring their schemas first leaves
+the pure-Python part usable (transforms, which transformers' Qwen2-VL video processor asks for);
+decoding images with `torchvision.io` stays broken, and vLLM does not use it.
 
 A `.pth` file imports this module at every interpreter start, so torch is loaded only once somebody
 asks for torchvision.
