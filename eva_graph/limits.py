@@ -20,6 +20,8 @@ ANSWER_ROOM_TOKENS = 512
 """Kept free for the text around a look and for the answer (an eighth of a small context)."""
 TURN_ROOM_TOKENS = 1024
 """A turn that looks again needs at least this much beside it (a quarter of a small context)."""
+FRAME_TEXT_TOKENS = 12
+"""A frame's label and the tags around it, beside its visual tokens."""
 _CHARACTERS_PER_TOKEN = 3  # cautious for English and JSON; only used where nothing better is known
 _TOKENS_PER_MESSAGE = 8
 _TOKENS_PER_IMAGE = 2
@@ -51,45 +53,40 @@ class Limits:
             forces_answer=forces_answer,
         )
 
-    def total_budget(self, spent: Spent) -> int | None:
-        """Visual tokens that all calls of the next look may use together; None: no such limit."""
-        if not self.forces_answer:
+    def visual_left(self, spent: Spent) -> int | None:
+        """Visual tokens that the episode may still spend; None: no such limit."""
+        if self.episode_visual_budget is None or not self.forces_answer:
             return None
-        left = [
-            limit
-            for limit in (self._visual_left(spent), self._context_free(spent))
-            if limit is not None
-        ]
-        return max(0, min(left)) if left else None
+        return max(0, self.episode_visual_budget - spent["visual_tokens"])
 
-    def forced(self, spent: Spent) -> StopReason | None:
-        """Why the next turn has to answer; `spent` includes the look and its message."""
+    def context_left(self, spent: Spent) -> int | None:
+        """Tokens that the frames of the next look and their labels may use; None: no limit."""
+        if self.context_tokens is None or not self.forces_answer:
+            return None
+        kept = self._room(ANSWER_ROOM_TOKENS, 8)
+        return max(0, self.context_tokens - spent["context_tokens"] - kept)
+
+    def forced(self, spent: Spent, *, smallest_look: int = 1) -> StopReason | None:
+        """Why the next turn has to answer.
+
+        Args:
+            spent: what the episode has used, the look and its message included.
+            smallest_look: visual tokens of the cheapest look at this video.
+        """
         if not self.forces_answer:
             return None
         if spent["turns"] + 1 >= self.max_turns:
             return StopReason.FORCED
-        visual = self._visual_left(spent)
-        if visual is not None and visual < self._smallest_frame():
+        visual = self.visual_left(spent)
+        if visual is not None and visual < smallest_look:
             return StopReason.BUDGET
-        free = self._context_free(spent)
+        free = self.context_left(spent)
         if free is not None and free < self._room(TURN_ROOM_TOKENS, 4):
             return StopReason.CONTEXT_OVERFLOW
         return None
 
-    def _visual_left(self, spent: Spent) -> int | None:
-        budget = self.episode_visual_budget
-        return None if budget is None else budget - spent["visual_tokens"]
-
-    def _context_free(self, spent: Spent) -> int | None:
-        if self.context_tokens is None:
-            return None
-        return self.context_tokens - spent["context_tokens"] - self._room(ANSWER_ROOM_TOKENS, 8)
-
     def _room(self, tokens: int, share: int) -> int:
         return tokens if self.context_tokens is None else min(tokens, self.context_tokens // share)
-
-    def _smallest_frame(self) -> int:
-        return -(-self.grid.min_pixels // self.grid.patch_pixels**2)
 
 
 def estimate_tokens(messages: Sequence[AnyMessage], grid: VisualGrid) -> int:

@@ -20,13 +20,14 @@ from eva_graph.dialects.json_values import encodable
 from eva_graph.dialects.parsing import WRITE_ONE
 from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
-from eva_graph.limits import Limits, estimate_tokens
+from eva_graph.limits import FRAME_TEXT_TOKENS, Limits, estimate_tokens
 from eva_graph.policy.protocol import NativeCall
 from eva_graph.state import Spent, StopReason
 from eva_graph_tools import FrameStore, Tool, ToolError, Video
 
 NEITHER = "there is no tool call and no answer in this message"
 _MAX_WORKERS = 8
+_TINY_RESIZE = 1e-4
 
 
 def read_outcome(
@@ -106,7 +107,7 @@ class LookExecutor:
         results: list[CallResult] = []
         lost = False
         if isinstance(outcome, Calls):
-            prepared = self._prepare_all(outcome.calls, self.limits.total_budget(spent))
+            prepared = self._prepare_all(outcome.calls, spent)
             results = self._run_all(outcome.calls, prepared)
             lost = any(isinstance(item, SampleLost) for item in prepared)
 
@@ -125,7 +126,7 @@ class LookExecutor:
 
         messages = render("continue")
         after = self._spent(spent, results, messages)
-        forced = self.limits.forced(after)
+        forced = self.limits.forced(after, smallest_look=self._smallest_look())
         if forced is not None:
             messages = render("answer_now")
         return LookReply(
@@ -151,28 +152,44 @@ class LookExecutor:
             return list(pool.map(self._run, calls, prepared))
 
     def _prepare_all(
-        self, calls: Sequence[ToolCall], total_budget: int | None
+        self, calls: Sequence[ToolCall], spent: Spent
     ) -> list[PreparedCall | ToolError]:
+        """Every call within its budget; what the episode has left is shared in call order."""
         prepared: list[PreparedCall | ToolError] = []
-        left = total_budget
+        visual, context = self.limits.visual_left(spent), self.limits.context_left(spent)
         for call in calls:
-            budget = self.limits.look_budget
-            allowed = budget if left is None else min(budget, max(left, 0))
             try:
-                item = self.dialect.prepare(
-                    call,
-                    tools=self.tools,
-                    info=self.video.info,
-                    grid=self.limits.grid,
-                    look_budget=allowed,
-                )
+                item = self._prepare(call, visual, context)
             except ToolError as error:
                 prepared.append(error)
                 continue
             prepared.append(item)
-            if left is not None:
-                left -= item.estimated_visual_tokens
+            if visual is not None:
+                visual = max(0, visual - item.estimated_visual_tokens)
+            if context is not None:
+                context = max(0, context - _context_tokens(item))
         return prepared
+
+    def _prepare(self, call: ToolCall, visual: int | None, context: int | None) -> PreparedCall:
+        limits = (self.limits.look_budget, visual, context)
+        allowed = min(limit for limit in limits if limit is not None)
+        while True:
+            item = self.dialect.prepare(
+                call,
+                tools=self.tools,
+                info=self.video.info,
+                grid=self.limits.grid,
+                look_budget=allowed,
+            )
+            cost = _context_tokens(item)
+            if context is None or cost <= context or allowed == 0:
+                return item
+            # Labels may weigh more than small frames do: they are paid for out of the frames.
+            allowed = min(allowed * context // cost, allowed * 9 // 10)
+
+    def _smallest_look(self) -> int:
+        info = self.video.info
+        return self.limits.grid.estimate(info.width, info.height, _TINY_RESIZE, 1)
 
     def _run(self, call: ToolCall, prepared: PreparedCall | ToolError) -> CallResult:
         started = time.perf_counter()
@@ -201,3 +218,8 @@ class LookExecutor:
             clock=prepared.clock(len(frames)),
             seconds=time.perf_counter() - started,
         )
+
+
+def _context_tokens(item: PreparedCall) -> int:
+    nframes = item.applied.get("nframes", 1)
+    return item.estimated_visual_tokens + FRAME_TEXT_TOKENS * int(nframes)

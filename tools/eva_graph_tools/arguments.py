@@ -18,6 +18,7 @@ from eva_graph_tools.timecode import format_seconds, parse_time
 
 _CLOCK_PATTERN = r"^(\d+:)?\d+:\d{2}(\.\d+)?$"
 _EDGE_TOLERANCE_SECONDS = 1e-3
+_MAX_PROBLEMS = 5
 
 
 class ToolArguments(BaseModel):
@@ -70,15 +71,18 @@ def read_arguments(model: type[A], tool_name: str, raw: object) -> A:
     """Validate what a policy wrote.
 
     Raises:
-        InvalidArguments: one line naming every problem and the arguments the tool takes.
+        InvalidArguments: one line naming the first problems and the arguments the tool takes.
     """
     if not isinstance(raw, Mapping):
         raise InvalidArguments(f"{tool_name}: arguments must be an object. {_known(model)}")
     try:
         return model.model_validate(dict(raw))
     except ValidationError as error:
-        problems = "; ".join(_problem(item) for item in error.errors())
-        raise InvalidArguments(f"{tool_name}: {problems}. {_known(model)}") from None
+        found = error.errors()
+        problems = [_problem(item) for item in found[:_MAX_PROBLEMS]]
+        if len(found) > _MAX_PROBLEMS:
+            problems.append(f"{len(found) - _MAX_PROBLEMS} more")
+        raise InvalidArguments(f"{tool_name}: {'; '.join(problems)}. {_known(model)}") from None
 
 
 def clamp_time(name: str, seconds: float, duration_seconds: float) -> tuple[float, list[str]]:
