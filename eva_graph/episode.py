@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from eva_graph.trajectory.messages import message_to_json
 from eva_graph.trajectory.recorder import Recorder, Recorders
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
-from eva_graph_tools import FrameMissing, FrameRef, Tool, Video, restore
+from eva_graph_tools import FrameMissing, FrameRef, Tool, UnsupportedMedia, Video, restore
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,6 +70,8 @@ class Episode:
     node: str
     trajectory_id: str
     video_path: str
+    video_id: str | None
+    """What the video must be; None while the episode is opened."""
     question: Question
     policy: PolicyInfo
     """Facts about the policy; of one that cannot be reached, a stand-in for the record."""
@@ -86,6 +88,7 @@ class Episode:
             node=node,
             trajectory_id=state.get("trajectory_id") or run.new_trajectory_id(),
             video_path=state["video"],
+            video_id=state.get("video_id"),
             question=Question(text=state["question"], options=state.get("choices") or {}),
             policy=info,
             policy_error=error,
@@ -134,13 +137,20 @@ class Episode:
             {"eva_graph": self.node, "trajectory_id": self.trajectory_id, "turn": turn, **data}
         )
 
-    def video(self) -> AbstractContextManager[Video]:
-        """The open video. Raises `ToolError` if it cannot be opened."""
-        return self.wiring.videos.use(self.video_path)
+    @contextmanager
+    def video(self) -> Iterator[Video]:
+        """The open video. Raises `ToolError` if it cannot be opened or is not the same any more."""
+        with self.wiring.videos.use(self.video_path) as video:
+            if self.video_id not in (None, video.video_id):
+                raise UnsupportedMedia(
+                    f"{video.path.name} is not the video that this episode began with: "
+                    "put that one back, or ask anew"
+                )
+            yield video
 
     @contextmanager
     def executor(self) -> Iterator[LookExecutor]:
-        """The look executor on the open video. Raises `ToolError` if it cannot be opened."""
+        """The look executor on the open video. Raises as `video` and `limits` do."""
         with self.video() as video:
             yield LookExecutor(
                 video=video,

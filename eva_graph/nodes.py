@@ -53,6 +53,7 @@ def summary(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     with episode.video() as video:
         opening = episode.opening(video)
         episode.journal_start(video, opening)
+        given["video_id"] = video.video_id
     update: Update = {
         **given,
         "trajectory_id": episode.trajectory_id,

@@ -113,6 +113,8 @@ class AgentState(TypedDict, total=False):
     video: str
     question: str
     options: Annotated[dict[str, str] | list[str] | None, EphemeralValue]
+    video_id: str
+    """Content of the video as summary found it; a look at another one is refused."""
     choices: dict[str, str]
     """The options of this episode by letter, written by summary."""
     trajectory_id: str

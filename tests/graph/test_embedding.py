@@ -1,0 +1,168 @@
+"""The compiled graph as a part of a larger one, under its checkpointer."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from operator import add
+from pathlib import Path
+from typing import Annotated, Any
+
+import aiosqlite
+import pytest
+from episodes import QUESTION, TWO_LOOKS, answer, look, span
+from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+from eva_graph import Context, Step, build_graph
+from eva_graph.blocks import frames_of
+from eva_graph.graph import VideoGraph
+from eva_graph.testing import ScriptedPolicy
+from eva_graph_tools import FrameStore
+
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+
+
+class Shared(TypedDict, total=False):
+    """A parent that shares keys with the agent and has its own messages."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    video: str
+    question: str
+    answer: str | None
+    evidence: list[dict[str, Any]]
+    trajectory_id: str
+
+
+class Different(TypedDict, total=False):
+    """A parent whose words are others."""
+
+    film: str
+    wishes: list[str]
+    findings: Annotated[list[str], add]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(tmp_path / "checkpoints.db", check_same_thread=False)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def graph(frames: FrameStore) -> VideoGraph:
+    return build_graph(ScriptedPolicy(TWO_LOOKS), frames=frames)
+
+
+def sharing(graph: VideoGraph) -> Any:
+    parent = StateGraph(Shared)
+    parent.add_node("video", graph)
+    parent.add_edge(START, "video")
+    return parent
+
+
+def wrapping(graph: VideoGraph) -> Any:
+    def ask(state: Different) -> Different:
+        asked = [{"video": state["film"], "question": wish} for wish in state["wishes"]]
+        return {"findings": [str(graph.invoke(each)["answer"]) for each in asked]}
+
+    parent = StateGraph(Different)
+    parent.add_node("ask", ask)
+    parent.add_edge(START, "ask")
+    return parent
+
+
+def asked(clip: Path) -> dict[str, Any]:
+    return {
+        "video": str(clip),
+        "question": QUESTION,
+        "messages": [HumanMessage("Watch this.", id="1")],
+    }
+
+
+def test_as_a_node_that_shares_keys(
+    graph: VideoGraph, clip: Path, database: sqlite3.Connection
+) -> None:
+    compiled = sharing(graph).compile(checkpointer=SqliteSaver(database))
+    output = compiled.invoke(asked(clip), THREAD)
+    assert output["answer"] == "yellow"
+    assert output["evidence"][0]["start_seconds"] == 3.0
+    assert [message.content for message in output["messages"]] == ["Watch this."]
+    again = compiled.invoke({"question": "And at 3?"}, THREAD)
+    assert again["answer"] == "yellow"
+    assert again["trajectory_id"] != output["trajectory_id"]
+    assert [message.content for message in again["messages"]] == ["Watch this."]
+
+
+async def test_as_a_node_of_an_async_parent(graph: VideoGraph, clip: Path, tmp_path: Path) -> None:
+    async with aiosqlite.connect(tmp_path / "checkpoints.db") as connection:
+        compiled = sharing(graph).compile(checkpointer=AsyncSqliteSaver(connection))
+        output = await compiled.ainvoke(asked(clip), THREAD)
+    assert output["answer"] == "yellow"
+    assert [message.content for message in output["messages"]] == ["Watch this."]
+
+
+def test_in_a_wrapper_with_other_words(
+    graph: VideoGraph, clip: Path, database: sqlite3.Connection
+) -> None:
+    compiled = wrapping(graph).compile(checkpointer=SqliteSaver(database))
+    output = compiled.invoke({"film": str(clip), "wishes": ["At 3?", "At 3 again?"]}, THREAD)
+    assert output["findings"] == ["yellow", "yellow"]
+
+
+async def test_a_parent_streams_our_steps(graph: VideoGraph, clip: Path) -> None:
+    compiled = sharing(graph).compile()
+    seen = [
+        Step.from_event(part["data"])
+        for part in compiled.stream(asked(clip), stream_mode="custom", subgraphs=True, version="v2")
+    ]
+    assert [step.node for step in seen if step][:4] == ["summary", "plan", "action", "reflection"]
+
+
+def test_checkpoints_hold_no_pixels(frames: FrameStore, clip: Path, tmp_path: Path) -> None:
+    script = [look(span(n % 7, n % 7 + 1, 5)) for n in range(16)] + [answer("red")]
+    policy = ScriptedPolicy(script)
+    graph = build_graph(policy, frames=frames, context=Context(max_turns=20))
+    database = tmp_path / "checkpoints.db"
+    with sqlite3.connect(database, check_same_thread=False) as connection:
+        compiled = sharing(graph).compile(checkpointer=SqliteSaver(connection))
+        assert compiled.invoke(asked(clip), THREAD, durability="sync")["answer"] == "red"
+    connection.close()
+    shown = list(frames_of(policy.requests[-1].messages))
+    assert len(shown) == 16 * 5
+    stored = database.read_bytes()
+    for ref in set(shown):
+        assert frames.read(ref)[200:264] not in stored
+    assert b"base64" not in stored
+    assert len(stored) < 3_000_000, "64 steps of a transcript of text; with pixels over 6 MB"
+
+
+def test_the_same_thread_asked_again_starts_anew(
+    frames: FrameStore, clip: Path, database: sqlite3.Connection
+) -> None:
+    policy = ScriptedPolicy(TWO_LOOKS)
+    compiled = build_graph(policy, frames=frames).builder.compile(
+        checkpointer=SqliteSaver(database)
+    )
+    first = compiled.invoke(
+        {"video": str(clip), "question": QUESTION, "options": ["red", "yellow"]}, THREAD
+    )
+    state = compiled.get_state(THREAD).values
+    assert state["choices"] == {"A": "red", "B": "yellow"}
+    assert len(state["messages"]) == 7
+    second = compiled.invoke({"video": str(clip), "question": "Anything at 3?"}, THREAD)
+    state = compiled.get_state(THREAD).values
+    assert second["trajectory_id"] != first["trajectory_id"]
+    assert len(state["messages"]) == 7
+    assert all(message.id.startswith(second["trajectory_id"]) for message in state["messages"])
+    assert state["choices"] == {}, "the first question's options are not the second's"
+    third = compiled.invoke({"question": "And once more?"}, THREAD)
+    assert (third["answer"], third["stop_reason"]) == ("yellow", "answered")
+    assert [request.messages[1].content[-14:] for request in policy.requests[3::3]] == [
+        "Anything at 3?",
+        "And once more?",
+    ]
