@@ -25,6 +25,7 @@ def finish(
     answer: str | None = None,
     evidence: list[EvidenceDict] | None = None,
     error: str | None = None,
+    failed_requests: int = 0,
 ) -> dict[str, Any]:
     """Journal the end, write the record, and return the state update that ends the graph."""
     ending = {
@@ -33,7 +34,7 @@ def finish(
         "error": error,
         "evidence": evidence or [],
     }
-    episode.journal(0, "end", ending)
+    episode.journal(0, "end", {**ending, "failed_requests": failed_requests})
     episode.recorder.finish(episode.trajectory_id)
     episode.emit(0, **ending)
     return ending
@@ -43,7 +44,7 @@ def finish_with_error(episode: Episode, error: PolicyError) -> dict[str, Any]:
     """End after a policy failure; everything so far is kept."""
     overflow = isinstance(error, ContextOverflow)
     reason = StopReason.CONTEXT_OVERFLOW if overflow else StopReason.POLICY_ERROR
-    return finish(episode, reason, error=str(error))
+    return finish(episode, reason, error=str(error), failed_requests=error.requests)
 
 
 def cited_evidence(messages: Sequence[AnyMessage]) -> list[EvidenceDict]:

@@ -37,12 +37,14 @@ def fold(trajectory_id: str, events: Iterable[Event]) -> Trajectory:
     messages = by_kind.get("message", {})
     looks = by_kind.get("look", {})
     turns = _turns(messages, by_kind.get("plan", {}), looks)
-    end = by_kind.get("end", {}).get(0, {})
+    end = dict(by_kind.get("end", {}).get(0, {}))
+    usage = _usage(turns)
+    usage.requests += end.pop("failed_requests", 0)
     return Trajectory(
         trajectory_id=trajectory_id,
         messages=_transcript(start["messages"], messages, looks),
         turns=turns,
-        usage=_usage(turns),
+        usage=usage,
         **{key: value for key, value in start.items() if key != "messages"},
         **end,
     )

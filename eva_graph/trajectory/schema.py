@@ -144,6 +144,7 @@ class UsageRecord(_Record):
 
     policy_calls: int = 0
     requests: int = 0
+    """HTTP requests, retries and those of a call that failed included."""
     prompt_tokens: int = 0
     """Prompts of all turns, those of each turn's last policy call."""
     completion_tokens: int = 0

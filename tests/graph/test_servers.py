@@ -76,6 +76,7 @@ def test_a_server_fails_after_a_look(fault: Fault, clip: Path, frames: FrameStor
         policy = OpenAIPolicy(server.base_url, backoff_seconds=0.0, timeout_seconds=timeout)
         result = VideoAgent(policy, frames=frames).run(clip, QUESTION)
         assert 1 < len(server.requests) <= 1 + most_requests
+        assert result.usage.requests == len(server.requests)
     assert result.stop_reason is reason
     assert result.error
     assert "\n" not in result.error
