@@ -138,7 +138,7 @@ def test_a_look_that_shows_no_such_border_is_told_and_followed_by_a_denser_one()
     nothing = [Sighting(label="00:03", width_pixels=56,
                         moment=world.moment_at(world.events[0].start_seconds - 0.5))] * 12
     first, second = next_turn(task, []), next_turn(task, [nothing])
-    assert split_parts(second).reflection == "No red border in these frames."
+    assert split_parts(second).reflection == "The red border is in none of these frames."
     frames = [parse_plan(split_parts(text).plan).candidates[0].arguments["nframes"]
               for text in (first, second)]
     assert frames == [12, 30]

@@ -99,7 +99,7 @@ class DialoguePlan:
     tokens_at_once: int = 6000
     """Padded tokens of one pass; a batch of conversations takes as many passes as it needs."""
     time_share: float = 0.35
-    start_steps: int = 900
+    start_steps: int = 500
     """Steps at the start that see fragments only: short, so that looking comes first."""
     fragment_share: float = 0.4
     """Share of fragments among the conversations afterwards."""
@@ -231,5 +231,5 @@ def kind_of_turn(text: str) -> str:
     """`first`, `miss`, `hit`, `small` or `answer`."""
     if not text.startswith("Reflection: "):
         return "first"
-    marks = {"answer": "<answer>", "miss": "in these frames", "small": "too small"}
+    marks = {"answer": "<answer>", "miss": "in none of these", "small": "too small"}
     return next((kind for kind, mark in marks.items() if mark in text), "hit")

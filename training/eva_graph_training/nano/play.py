@@ -71,7 +71,7 @@ def _check(plan: WorldSetPlan, run: Path) -> Tally:
             problem = f"{key}: {record.answer}, {record.error}"
             tally.count(
                 looks=sum(len(turn.calls) for turn in record.turns),
-                missed=any("in these frames" in turn.reflection for turn in record.turns),
+                missed=any("in none of these" in turn.reflection for turn in record.turns),
                 problem=None if record.answer == right[key] else problem,
             )
     return tally

@@ -6,6 +6,7 @@ the tools would return, one key frame every two seconds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,7 +60,7 @@ def random_rehearsal(rng: np.random.Generator, *, time_share: float = 0.4) -> Re
 def random_fragment(rng: np.random.Generator) -> Rehearsal:
     """One look and the turn after it, the rest left out: dense practice in reading frames.
 
-    Half are single frames to read, half overviews of two to sixteen frames.
+    Half are single frames to read, half overviews of two to ten frames.
     """
     length = int(rng.integers(SHORT_VIDEO_SECONDS[0], SHORT_VIDEO_SECONDS[1] + 1))
     colours = [str(colour) for colour in rng.permutation(list(BORDER_COLOURS))]
@@ -69,7 +70,7 @@ def random_fragment(rng: np.random.Generator) -> Rehearsal:
         moments = [_moment(rng, colours[0], small_share=1.0 if close else 0.3)]
         width = SIDE_PIXELS if close else SIDE_PIXELS // 2
     else:
-        borders: list[str | None] = [None] * int(rng.integers(2, 17))
+        borders: list[str | None] = [None] * int(rng.integers(2, 11))
         for colour in colours[int(rng.random() < 0.25) : int(rng.integers(1, 5))]:
             borders[int(rng.integers(len(borders)))] = colour
         moments = [_moment(rng, border, small_share=0.3) for border in borders]
@@ -127,7 +128,8 @@ def overview_seconds(length_seconds: int, nframes: int) -> list[float]:
     times: list[float] = []
     for index in range(nframes):
         centre = (index + 0.5) * spacing
-        key = min(round(centre / KEY_INTERVAL_SECONDS) * KEY_INTERVAL_SECONDS, last_key)
+        nearest = math.ceil(centre / KEY_INTERVAL_SECONDS - 0.5)  # the earlier one of two
+        key = min(nearest * KEY_INTERVAL_SECONDS, last_key)
         times.append(key if abs(key - centre) <= spacing / 2 else centre)
     return times
 

@@ -1,8 +1,8 @@
 """nano's tokenizer: a byte-level BPE learned from rehearsals, with Qwen's special tokens.
 
-Only digits and line ends are kept apart, so that numbers are copied digit by digit and a turn
-always starts on a token of its own; the fixed phrases of the dialect become single tokens, which
-keeps conversations short.
+What varies between conversations is kept apart, so that it can be copied: digits, colours, single
+letters; and line ends, so that a turn always starts on a token of its own. The fixed phrases of the
+dialect become single tokens, which keeps conversations short.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 
 from eva_graph_training.nano.architecture import CONTEXT_TOKENS
 from eva_graph_training.nano.rehearsal import IMAGE, random_rehearsal
+from eva_graph_training.world.scene import BORDER_COLOURS
 
 END, PAD, IMAGE_PAD = "<|im_end|>", "<|endoftext|>", "<|image_pad|>"
 SPECIAL = (
@@ -26,6 +27,7 @@ ADDED = (
     "<tool_call>", "</tool_call>", "<answer>", "</answer>", "<tool_response>", "</tool_response>",
 )  # fmt: skip
 """Not special: decoding with `skip_special_tokens` keeps them, so the dialect can read them."""
+_APART = rf"\d|\n|\b(?:{'|'.join(BORDER_COLOURS)}|[A-Z])\b"
 EXTRA_PHRASES = (
     "No more looks are possible. Answer now inside ",
     "Error: ",
@@ -40,7 +42,7 @@ def build_tokenizer(
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(r"\d|\n"), "isolated"),
+            pre_tokenizers.Split(Regex(_APART), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

@@ -57,13 +57,11 @@ def next_turn(task: Task, looks: Sequence[SeenLook]) -> str:
     if target is None:
         colour = asked_colour(task.question)
         scans = sum(len(look) > 1 for look in looks)
-        reflection = f"No {colour} border in these frames."
+        reflection = f"The {colour} border is in none of these frames."
         return _turn(reflection, "The event lies between them.", _denser_scan(task, scans))
     if target.width_pixels < _READING_PIXELS:
-        border = f"{target.moment.border} border".capitalize()
-        return _turn(
-            f"{border} at [{target.label}].", "The sign is to be read there.", _read(target.label)
-        )
+        reflection = f"The {target.moment.border} border is at [{target.label}]."
+        return _turn(reflection, "The sign is to be read there.", _read(target.label))
     if target.moment.small and target.width_pixels == _READING_PIXELS:
         return _turn(
             "The letter is too small to read.", "The sign needs full size.", _close(task, target)
