@@ -41,6 +41,7 @@ def build_graph(
     tools: Sequence[str] | None = None,
     context: Context | None = None,
     frames: FrameStore | None = None,
+    interrupt_before: Sequence[str] = (),
 ) -> VideoGraph:
     """The compiled agent, without a checkpointer, ready to be a node of a larger graph.
 
@@ -57,6 +58,8 @@ def build_graph(
         tools: names of the tools offered; None for the dialect's default.
         context: knobs used where a run gives none of its own.
         frames: where frames of unrecorded runs go; None for the user's cache.
+        interrupt_before: nodes before which every run stops, inside a larger graph too;
+            `["action"]` lets a person change the `calls`.
 
     Raises:
         EvaGraphError: a part cannot be made; one line that says what to do.
@@ -71,7 +74,8 @@ def build_graph(
             tools=tools,
             context=context,
             frames=frames,
-        )
+        ),
+        interrupt_before,
     )
 
 
@@ -100,7 +104,7 @@ def wire(
     )
 
 
-def compile_graph(wiring: Wiring) -> VideoGraph:
+def compile_graph(wiring: Wiring, interrupt_before: Sequence[str] = ()) -> VideoGraph:
     """The state machine over bound parts."""
     graph = StateGraph(
         AgentState, context_schema=Context, input_schema=AgentInput, output_schema=AgentOutput
@@ -112,7 +116,7 @@ def compile_graph(wiring: Wiring) -> VideoGraph:
     graph.add_conditional_edges("plan", _unless_ended("action"), ["action", END])
     graph.add_conditional_edges("action", _unless_ended("reflection"), ["reflection", END])
     graph.add_conditional_edges("reflection", _unless_ended("summary"), ["summary", END])
-    return graph.compile(name="video_agent")
+    return graph.compile(name="video_agent", interrupt_before=list(interrupt_before))
 
 
 def _unless_ended(following: str) -> Any:

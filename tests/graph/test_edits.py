@@ -155,10 +155,9 @@ def test_an_edit_inside_a_parent(clip: Path, frames: FrameStore, tmp_path: Path)
         answer: str | None
 
     policy = ScriptedPolicy(TWO_LOOKS)
-    graph = build_graph(policy, context=Context(record=str(tmp_path / "run")))
-    inner = graph.builder.compile(interrupt_before=["action"])
+    context = Context(record=str(tmp_path / "run"))
     parent = StateGraph(Parent)
-    parent.add_node("video", inner)
+    parent.add_node("video", build_graph(policy, context=context, interrupt_before=["action"]))
     parent.add_edge(START, "video")
     compiled = parent.compile(checkpointer=InMemorySaver())
     compiled.invoke({"video": str(clip), "question": QUESTION}, THREAD)
