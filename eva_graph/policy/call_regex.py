@@ -14,7 +14,8 @@ from eva_graph_tools import Tool
 
 _INTEGER = r"[1-9][0-9]{0,3}"
 _NUMBER = r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?"
-_TIME = r'"([0-9]{1,2}:)?[0-9]{1,3}:[0-5][0-9](\.[0-9]{1,3})?"'
+_FRACTION = r"(1(\.0)?|0\.[0-9]{0,3}[1-9])"  # above 0, at most 1
+_TIME = r'"([0-9]{1,2}:[0-5][0-9]|[0-9]{1,3}):[0-5][0-9](\.[0-9]{1,3})?"'
 
 
 def calls_regex(tools: Iterable[Tool]) -> str:
@@ -42,7 +43,7 @@ def _value(field: Mapping[str, Any]) -> str:
             case "integer":
                 options.append(_INTEGER)
             case "number":
-                options.append(_NUMBER)
+                options.append(_FRACTION if kind.get("maximum") == 1 else _NUMBER)
             case "string":
                 options.append(_TIME)
     return "(" + "|".join(options) + ")"
