@@ -16,6 +16,7 @@ from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime, get_runtime
+from langgraph.types import Send
 
 from eva_graph.dialects import Dialect, get_dialect
 from eva_graph.driver import run_async, run_sync
@@ -23,7 +24,7 @@ from eva_graph.episode import NodeRun, Wiring
 from eva_graph.errors import InvalidRequest
 from eva_graph.nodes import NODES, NodeCore
 from eva_graph.policy.protocol import Policy
-from eva_graph.state import AgentInput, AgentOutput, AgentState, Context
+from eva_graph.state import AgentInput, AgentOutput, AgentState, Context, NextRound
 from eva_graph.trajectory.recorder import Recorders
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import TOOLS, FrameStore, Tool
@@ -115,7 +116,7 @@ def compile_graph(wiring: Wiring, interrupt_before: Sequence[str] = ()) -> Video
     graph.add_edge("summary", "plan")
     graph.add_conditional_edges("plan", _unless_ended("action"), ["action", END])
     graph.add_conditional_edges("action", _unless_ended("reflection"), ["reflection", END])
-    graph.add_conditional_edges("reflection", _unless_ended("summary"), ["summary", END])
+    graph.add_conditional_edges("reflection", _next_round, ["summary", END])
     return graph.compile(name="video_agent", interrupt_before=list(interrupt_before))
 
 
@@ -126,13 +127,19 @@ def _unless_ended(following: str) -> Any:
     return route
 
 
+def _next_round(state: AgentState) -> str | Send:
+    # A Send, because summary has to tell a further round from a new question on the same thread,
+    # and an edge says so where a mark in the state would be lost to a person's update.
+    return END if state.get("stop_reason") else Send("summary", NextRound(**state, goes_on=True))
+
+
 def _node(wiring: Wiring, name: str, core: NodeCore) -> Any:
     """A node for sync and async graphs over the same core."""
 
-    def invoke(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+    def invoke(state: NextRound, config: RunnableConfig) -> dict[str, Any]:
         return run_sync(core(wiring, _node_run(wiring, config), state))
 
-    async def ainvoke(state: AgentState, config: RunnableConfig) -> dict[str, Any]:
+    async def ainvoke(state: NextRound, config: RunnableConfig) -> dict[str, Any]:
         run = await asyncio.to_thread(_node_run, wiring, config)
         return await run_async(core(wiring, run, state))
 

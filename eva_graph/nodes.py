@@ -31,22 +31,23 @@ from eva_graph.episode import Episode, NodeRun, Wiring
 from eva_graph.errors import PolicyError
 from eva_graph.look_record import journal_look
 from eva_graph.phases import answer_part, call_part, plan_part, reflection_part, summary_part
-from eva_graph.state import AgentState, Spent, StopReason
+from eva_graph.state import AgentState, NextRound, Spent, StopReason
 from eva_graph.turns import Written, in_phases, read_draft, write_turn
 
 Update: TypeAlias = dict[str, Any]
-NodeCore: TypeAlias = Callable[[Wiring, NodeRun, AgentState], Core[Update]]
+NodeCore: TypeAlias = Callable[[Wiring, NodeRun, NextRound], Core[Update]]
 
 
-def summary(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
+def summary(wiring: Wiring, run: NodeRun, state: NextRound) -> Core[Update]:
     """Everything known so far; opens the episode, before which no frame is ever shown."""
-    if state.get("cycle"):
+    if state.get("goes_on"):
         return (yield from _summarize_again(wiring, run, state))
     # A new question: whatever an earlier episode of this thread left behind is void.
     asked = Asked.of(state.get("video"), state.get("question"), state.get("options"))
     given: Update = {
         "video": asked.video,
         "question": asked.question,
+        "options": None,
         "choices": asked.options,
     }
     episode = Episode.of(wiring, run, "summary", cast("AgentState", given))
@@ -189,7 +190,7 @@ def reflection(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     episode.emit(turn, reflection=parts.reflection or parts.unmarked)
     if written.draft["complete"] or isinstance(outcome, Answer | Truncated) or state.get("forced"):
         update |= _ending(episode, state, outcome, update)
-    return update if "stop_reason" in update else {**update, "cycle": True}
+    return update
 
 
 NODES: dict[str, NodeCore] = {

@@ -10,7 +10,6 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
-from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 
 from eva_graph.dialects.turn import ToolCall
@@ -94,8 +93,8 @@ class AgentInput(TypedDict):
     video: str
     """Path of the video file."""
     question: str
-    options: NotRequired[Annotated[dict[str, str] | list[str] | None, EphemeralValue]]
-    """For multiple choice, as a list or by letter; never those of an earlier question."""
+    options: NotRequired[dict[str, str] | list[str] | None]
+    """For multiple choice, as a list or by letter."""
 
 
 class AgentOutput(TypedDict):
@@ -112,7 +111,8 @@ class AgentState(TypedDict, total=False):
 
     video: str
     question: str
-    options: Annotated[dict[str, str] | list[str] | None, EphemeralValue]
+    options: dict[str, str] | list[str] | None
+    """Summary moves them to `choices`, so that the next question does not inherit them."""
     video_id: str
     """Content of the video as summary found it; a look at another one is refused."""
     choices: dict[str, str]
@@ -129,8 +129,12 @@ class AgentState(TypedDict, total=False):
     answer: str | None
     stop_reason: str | None
     error: str | None
-    cycle: Annotated[bool, EphemeralValue]
-    """Written by reflection for the very next step: tells a further round from a new episode."""
+
+
+class NextRound(AgentState, total=False):
+    """What reflection sends to summary where the episode goes on; no state of the graph."""
+
+    goes_on: bool
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,3 +166,20 @@ def test_the_same_thread_asked_again_starts_anew(
         "Anything at 3?",
         "And once more?",
     ]
+
+
+def test_a_person_may_look_in_between_two_rounds(
+    frames: FrameStore, clip: Path, database: sqlite3.Connection
+) -> None:
+    """An update of the state between reflection and summary does not start the episode anew."""
+    policy = ScriptedPolicy(TWO_LOOKS)
+    graph = build_graph(policy, frames=frames, interrupt_before=["summary"])
+    compiled = sharing(graph).compile(checkpointer=SqliteSaver(database))
+    compiled.invoke(asked(clip), THREAD)
+    for _ in range(2):
+        task = compiled.get_state(THREAD, subgraphs=True).tasks[0]
+        compiled.update_state(task.state.config, {"spent": task.state.values.get("spent")})
+        output = compiled.invoke(None, THREAD)
+    assert output["answer"] == "yellow"
+    assert len(policy.requests) == 3
+    assert len({request.conversation_id for request in policy.requests}) == 1
