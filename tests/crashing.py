@@ -117,7 +117,8 @@ def in_new_process(
 
     Args:
         folder: keeps checkpoints, the run's record and the policy's log.
-        mode: `top`, `embedded` in a parent graph, or `async`.
+        mode: `top`, `late` (checkpoints are written beside the next step, as is LangGraph's
+            default), `embedded` in a parent graph, or `async`.
     """
     asked = None if video is None else {"video": str(video), "question": question}
     process = _PROCESSES.Process(
@@ -152,7 +153,8 @@ def _episode(folder_name: str, asked: Any, fuse: Fuse, mode: str) -> None:
                 saver = FusedSaver(connection)
                 saver.fuse = fuse
                 compiled = graph.compile(checkpointer=saver)
-                output = compiled.invoke(asked, THREAD, durability="sync")
+                durability = "async" if mode == "late" else "sync"
+                output = compiled.invoke(asked, THREAD, durability=durability)
     except EvaGraphError as error:
         output = {"raised": type(error).__name__, "error": str(error)}
     (folder / "result.json").write_text(json.dumps({**output, "events": fuse.counts}))

@@ -10,18 +10,20 @@ from typing import Annotated, Any
 
 import aiosqlite
 import pytest
-from episodes import QUESTION, TWO_LOOKS, answer, look, span
+from episodes import QUESTION, TWO_LOOKS, answer, look, see, span
 from langchain_core.messages import AnyMessage, HumanMessage
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
+from langgraph.types import Send
 from typing_extensions import TypedDict
 
 from eva_graph import Context, Step, build_graph
 from eva_graph.blocks import frames_of
 from eva_graph.graph import VideoGraph
-from eva_graph.testing import ScriptedPolicy
+from eva_graph.testing import ScriptedPolicy, clip_colour
 from eva_graph_tools import FrameStore
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -183,3 +185,35 @@ def test_a_person_may_look_in_between_two_rounds(
     assert output["answer"] == "yellow"
     assert len(policy.requests) == 3
     assert len({request.conversation_id for request in policy.requests}) == 1
+
+
+@pytest.mark.parametrize("awaits", [False, True])
+async def test_many_at_once_in_one_parent(
+    awaits: bool, frames: FrameStore, clip: Path, tmp_path: Path
+) -> None:
+    """A parent sends eight questions side by side; each is an episode of its own."""
+    graph = build_graph(ScriptedPolicy(see), frames=frames)
+
+    def ask(state: Different) -> Different:
+        output = graph.invoke({"video": state["film"], "question": state["wishes"][0]})
+        return {"findings": [f"{output['answer']} {output['trajectory_id']}"]}
+
+    def spread(state: Different) -> list[Send]:
+        return [Send("ask", {**state, "wishes": [wish]}) for wish in state["wishes"]]
+
+    parent = StateGraph(Different)
+    parent.add_node("ask", ask)
+    parent.add_conditional_edges(START, spread, ["ask"])
+    wishes = [f"Which colour at {second}" for second in range(8)]
+    given: Any = {"film": str(clip), "wishes": wishes}
+    if awaits:
+        async with aiosqlite.connect(tmp_path / "checkpoints.db") as connection:
+            compiled = parent.compile(checkpointer=AsyncSqliteSaver(connection))
+            output = await compiled.ainvoke(given, THREAD)
+    else:
+        output = parent.compile(checkpointer=InMemorySaver()).invoke(given, THREAD)
+    told = [finding.split() for finding in output["findings"]]
+    assert [(colour, second) for colour, _, second, _ in told] == [
+        (clip_colour(second), str(second)) for second in range(8)
+    ]
+    assert len({trajectory for *_, trajectory in told}) == 8

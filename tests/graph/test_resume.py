@@ -76,6 +76,20 @@ def test_dies_embedded_in_a_parent(
     assert calls_made(tmp_path) == CALLS
 
 
+@pytest.mark.parametrize("event", ["before writes", "checkpoint"])
+@pytest.mark.parametrize("number", [4, 6, 8])
+def test_dies_ahead_of_its_checkpoints(
+    event: str, number: int, whole: Trajectory, clip: Path, tmp_path: Path
+) -> None:
+    """LangGraph's default may lose one finished step more; the record is no different."""
+    assert in_new_process(tmp_path, clip, event=event, number=number, mode="late") is None
+    result = in_new_process(tmp_path, mode="late")
+    assert result is not None
+    assert result["answer"] == "yellow"
+    assert lasting(record_of(tmp_path)) == lasting(whole)
+    assert calls_made(tmp_path) <= CALLS + 2
+
+
 @pytest.mark.parametrize(("event", "number"), [("before policy", 2), ("after policy", 3)])
 def test_dies_in_an_async_graph(
     event: str, number: int, whole: Trajectory, clip: Path, tmp_path: Path

@@ -169,6 +169,8 @@ def test_a_failing_server_keeps_the_trajectory(
     assert "\n" not in result.error
     assert len(result.turns) == 1
     assert len(result.turns[0].calls[0].frames) == 4
+    assert result.usage.policy_calls == 1
+    assert result.usage.requests == len(server.requests)
 
 
 def test_a_server_that_refuses_connections(clip: Path, frames: FrameStore, tmp_path: Path) -> None:
