@@ -66,7 +66,7 @@ class Limits:
         kept = self._room(ANSWER_ROOM_TOKENS, 8)
         return max(0, self.context_tokens - spent["context_tokens"] - kept)
 
-    def forced(self, spent: Spent, *, smallest_look: int = 1) -> StopReason | None:
+    def forced(self, spent: Spent, *, smallest_look: int) -> StopReason | None:
         """Why the next turn has to answer.
 
         Args:

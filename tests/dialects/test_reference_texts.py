@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dialect_parts import block, failed, parts_of, shown, video_info
+from dialect_parts import block, failed, parts_of, put_within_budget, shown, video_info
+from numbered_video import Recipe, number_of, render
 
 from eva_graph.dialects import Calls, Question, ReferenceDialect
 from eva_graph.limits import Limits
@@ -194,3 +195,22 @@ def test_times_as_text_lose_the_sample(play: Any) -> None:
 def test_each_call_has_the_whole_budget(play: Any) -> None:
     reply = play(block(*[arguments(0, 8, 4000, 0.01)] * 4))
     assert [len(result.frames) for result in reply.results] == [4000] * 4
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "numbers"),
+    [
+        (5, 6, [0, 25]),  # five seconds of the container's clock lie before the first frame
+        (6, 7, [25, 50]),
+        (0, 5.5, [0, 12]),
+        (0, 2, [0, 60]),  # outside the stream: the whole video
+    ],
+)
+def test_times_are_the_containers(
+    tmp_path: Path, start: float, end: float, numbers: list[int]
+) -> None:
+    recipe = Recipe(suffix="mkv", ticks=tuple(range(125, 186)))
+    with Video.open(render(tmp_path / "offset.mkv", recipe).path) as late:
+        assert late.info.start_offset_seconds == pytest.approx(5.0)
+        look = put_within_budget(ReferenceDialect(), arguments(start, end, 2), info=late.info)
+        assert [number_of(frame.to_numpy()) for frame in look.run(late)] == numbers
