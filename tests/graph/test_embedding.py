@@ -22,6 +22,7 @@ from typing_extensions import TypedDict
 
 from eva_graph import Context, Step, build_graph
 from eva_graph.blocks import frames_of
+from eva_graph.errors import PolicyError
 from eva_graph.graph import VideoGraph
 from eva_graph.testing import ScriptedPolicy, clip_colour
 from eva_graph_tools import FrameStore
@@ -217,3 +218,23 @@ async def test_many_at_once_in_one_parent(
         (clip_colour(second), str(second)) for second in range(8)
     ]
     assert len({trajectory for *_, trajectory in told}) == 8
+
+
+def test_nothing_of_an_earlier_episode_is_left(
+    frames: FrameStore, clip: Path, database: sqlite3.Connection
+) -> None:
+    """Forced, then failed at once, then answered freely, on one thread."""
+    endings = iter([TWO_LOOKS[0], answer("red"), PolicyError("down"), TWO_LOOKS[0], answer("blue")])
+    graph = build_graph(ScriptedPolicy(lambda _: next(endings)), frames=frames)
+    compiled = graph.builder.compile(checkpointer=SqliteSaver(database))
+    given: Any = {"video": str(clip), "question": QUESTION}
+    assert compiled.invoke(given, THREAD, context=Context(max_turns=2))["stop_reason"] == "forced"
+    failed = compiled.invoke(given, THREAD)
+    assert (failed["answer"], failed["evidence"]) == (None, [])
+    assert failed["stop_reason"] == "policy_error"
+    state = compiled.get_state(THREAD).values
+    assert [message.type for message in state["messages"]] == ["system", "human"]
+    assert state["error"] == "down"
+    last = compiled.invoke(given, THREAD)
+    assert (last["answer"], last["stop_reason"]) == ("blue", "answered")
+    assert compiled.get_state(THREAD).values["error"] is None

@@ -125,6 +125,20 @@ def test_lost_frames_of_a_lost_video(replaced: bool, tmp_path: Path) -> None:
     assert "\n" not in result["error"]
 
 
+def test_another_video_in_the_place_of_the_first(tmp_path: Path) -> None:
+    video = make_clip(tmp_path / "talk.mp4", seconds=8, size=(112, 84), fps=5)
+    assert in_new_process(tmp_path, video, event="after policy", number=2) is None
+    kept = video.rename(tmp_path / "kept.mp4")
+    make_clip(video, seconds=8, size=(112, 84), fps=10)
+    refused = in_new_process(tmp_path)
+    assert refused is not None
+    assert "talk.mp4 is not the video that this episode began with" in refused["error"]
+    kept.replace(video)
+    resumed = in_new_process(tmp_path)
+    assert resumed is not None
+    assert resumed["answer"] == "yellow"
+
+
 def test_asked_something_else_after_dying(clip: Path, tmp_path: Path) -> None:
     """Wherever the first episode broke off, the second one begins from nothing."""
     for number in (3, 5, 6):
