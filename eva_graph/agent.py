@@ -12,11 +12,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-from langchain_core.runnables import RunnableConfig
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from eva_graph.asked import Asked, Options
 from eva_graph.dialects import Dialect
@@ -24,6 +23,7 @@ from eva_graph.graph import VideoGraph, compile_graph, wire
 from eva_graph.result import RunResult
 from eva_graph.state import AgentInput, Context
 from eva_graph.steps import Step
+from eva_graph.trajectory import Recorder
 from eva_graph_tools import FrameStore
 
 if TYPE_CHECKING:
@@ -129,16 +129,15 @@ class VideoAgent:
         context: Context | None = None,
     ) -> Iterator[Step | RunResult]:
         """Like `run`, but yields every `Step` as it happens and the `RunResult` last."""
-        knobs, config = self._run_settings(record, context)
+        settings = self._settings(record, context)
         trajectory_id = ""
-        for event in self.graph.stream(
-            _agent_input(video, question, options), config, context=knobs, stream_mode="custom"
-        ):
-            step = Step.from_event(event)
-            if step is not None:
-                trajectory_id = step.trajectory_id
-                yield step
-        yield self._result(knobs, trajectory_id)
+        with self._listening(settings) as recorder:
+            for event in self.graph.stream(_agent_input(video, question, options), **settings):
+                step = Step.from_event(event)
+                if step is not None:
+                    trajectory_id = step.trajectory_id
+                    yield step
+            yield RunResult.from_trajectory(recorder.trajectory(trajectory_id))
 
     async def astream(
         self,
@@ -150,16 +149,18 @@ class VideoAgent:
         context: Context | None = None,
     ) -> AsyncIterator[Step | RunResult]:
         """Like `stream`, without blocking the event loop."""
-        knobs, config = self._run_settings(record, context)
+        settings = self._settings(record, context)
         trajectory_id = ""
-        async for event in self.graph.astream(
-            _agent_input(video, question, options), config, context=knobs, stream_mode="custom"
-        ):
-            step = Step.from_event(event)
-            if step is not None:
-                trajectory_id = step.trajectory_id
-                yield step
-        yield await asyncio.to_thread(self._result, knobs, trajectory_id)
+        with self._listening(settings) as recorder:
+            async for event in self.graph.astream(
+                _agent_input(video, question, options), **settings
+            ):
+                step = Step.from_event(event)
+                if step is not None:
+                    trajectory_id = step.trajectory_id
+                    yield step
+            trajectory = await asyncio.to_thread(recorder.trajectory, trajectory_id)
+            yield RunResult.from_trajectory(trajectory)
 
     def as_tool(self, videos: PathLikeStr | Mapping[str, PathLikeStr]) -> BaseTool:
         """The agent as a LangChain tool for a supervisor.
@@ -172,20 +173,24 @@ class VideoAgent:
 
         return video_tool(self, videos)
 
-    def _run_settings(
-        self, record: PathLikeStr | None, context: Context | None
-    ) -> tuple[Context, RunnableConfig]:
+    def _settings(self, record: PathLikeStr | None, context: Context | None) -> dict[str, Any]:
         knobs = context or self._wiring.defaults
         if record is not None:
             knobs = replace(knobs, record=fspath(record))
-        # Four nodes a turn; the limit of turns is ours, LangGraph's must only never come first.
-        limit = 4 * knobs.max_turns + 4
-        thread = {"thread_id": uuid.uuid4().hex}  # one run, one episode, one trajectory id
-        return knobs, {"configurable": thread, "recursion_limit": limit}
+        return {
+            "config": {
+                # One run, one thread, one episode, one trajectory id.
+                "configurable": {"thread_id": uuid.uuid4().hex},
+                # Four nodes a turn; the limit of turns is ours, LangGraph's must never come first.
+                "recursion_limit": 4 * knobs.max_turns + 4,
+            },
+            "context": knobs,
+            "stream_mode": "custom",
+        }
 
-    def _result(self, knobs: Context, trajectory_id: str) -> RunResult:
-        recorder = self._wiring.recorders.of(knobs.record)
-        return RunResult.from_trajectory(recorder.trajectory(trajectory_id))
+    def _listening(self, settings: dict[str, Any]) -> AbstractContextManager[Recorder]:
+        thread_id = settings["config"]["configurable"]["thread_id"]
+        return self._wiring.recorders.listening(settings["context"].record, thread_id)
 
 
 def _agent_input(video: PathLikeStr, question: str, options: Options | None) -> AgentInput:

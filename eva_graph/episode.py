@@ -102,7 +102,7 @@ class Episode:
     @property
     def recorder(self) -> Recorder:
         """Where this run's events and frames go."""
-        return self.wiring.recorders.of(self.context.record)
+        return self.wiring.recorders.of(self.context.record, self.run.thread_id)
 
     @property
     def limits(self) -> Limits:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -35,26 +33,30 @@ class Journal(Protocol):
         ...
 
 
-class MemoryJournal:
-    """Keeps the most recent episodes of this process; for runs that record nothing."""
-
-    def __init__(self, max_trajectories: int = 512) -> None:
-        self._max = max_trajectories
-        self._lock = threading.Lock()
-        self._events: OrderedDict[str, list[Event]] = OrderedDict()
+class NoJournal:
+    """For episodes that nobody will read."""
 
     def append(self, trajectory_id: str, event: Event) -> None:
-        """Keep the event; the least recently written episode is forgotten beyond the limit."""
-        with self._lock:
-            self._events.setdefault(trajectory_id, []).append(event)
-            self._events.move_to_end(trajectory_id)
-            while len(self._events) > self._max:
-                self._events.popitem(last=False)
+        """Nothing is kept."""
+
+    def events(self, trajectory_id: str) -> list[Event]:
+        """See `Journal`; there are none."""
+        return []
+
+
+class MemoryJournal:
+    """Keeps events for as long as it lives, as the lines that a file would hold."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def append(self, trajectory_id: str, event: Event) -> None:
+        """Keep the event."""
+        self._lines.setdefault(trajectory_id, []).append(_line(event))
 
     def events(self, trajectory_id: str) -> list[Event]:
         """See `Journal`."""
-        with self._lock:
-            return course_of(list(self._events.get(trajectory_id, ())))
+        return course_of([json.loads(line) for line in self._lines.get(trajectory_id, ())])
 
 
 class FileJournal:
@@ -65,8 +67,7 @@ class FileJournal:
 
     def append(self, trajectory_id: str, event: Event) -> None:
         """Append one line in a single write and flush it to disk. Raises `TrajectoryError`."""
-        line = json.dumps(event, ensure_ascii=True, allow_nan=False) + "\n"
-        append_line(self._path(trajectory_id), line)
+        append_line(self._path(trajectory_id), _line(event))
 
     def events(self, trajectory_id: str) -> list[Event]:
         """See `Journal`."""
@@ -77,6 +78,10 @@ class FileJournal:
 
     def _path(self, trajectory_id: str) -> Path:
         return self._folder / f"{trajectory_id}.jsonl"
+
+
+def _line(event: Event) -> str:
+    return json.dumps(event, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def append_line(path: Path, line: str) -> None:

@@ -1,5 +1,7 @@
 """Where an episode's events and frames go: a run directory, or memory and a bounded cache.
 
+Events of a run without a directory are kept in memory only where somebody will read them.
+
 RUN/journal/<trajectory>.jsonl   events while an episode runs
 RUN/records.jsonl                one line for every finished episode; the last one wins
 RUN/frames/                      the frames, content-addressed; a recorded run owns them
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from eva_graph.trajectory.journal import (
     FileJournal,
     Journal,
     MemoryJournal,
+    NoJournal,
     append_line,
     read_json_lines,
 )
@@ -30,11 +34,21 @@ from eva_graph_tools import FrameStore
 class Recorder:
     """Writes one run's events; safe for several threads and processes."""
 
-    def __init__(self, run: str | Path | None = None, *, frames: FrameStore | None = None) -> None:
-        """Open (and create) a run directory; None keeps events in memory, frames in the cache."""
+    def __init__(
+        self,
+        run: str | Path | None = None,
+        *,
+        frames: FrameStore | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        """Open (and create) a run directory, or without one write to `journal` and `frames`.
+
+        Raises:
+            TrajectoryError: a file lies where the directory should be.
+        """
         self.run = None if run is None else Path(run)
         if self.run is None:
-            self._journal: Journal = MemoryJournal()
+            self._journal = journal or MemoryJournal()
             self.frames = frames or FrameStore.cache()
         else:
             if self.run.exists() and not self.run.is_dir():
@@ -68,20 +82,41 @@ class Recorder:
 
 
 class Recorders:
-    """The recorder of each run directory, opened once and shared by all threads."""
+    """The recorders of a graph's runs, shared by all threads."""
 
     def __init__(self, frames: FrameStore | None = None) -> None:
-        self._frames = frames
+        """`frames` is for runs without a directory; None is the user's cache."""
+        self._frames = frames or FrameStore.cache()
         self._lock = threading.Lock()
-        self._open: dict[str | None, Recorder] = {}
+        self._directories: dict[str, Recorder] = {}
+        self._unread = Recorder(frames=self._frames, journal=NoJournal())
+        self._listeners: dict[str, Recorder] = {}
 
-    def of(self, run: str | None) -> Recorder:
-        """The recorder of `run`; None is the one that records nothing."""
-        key = None if run is None else str(Path(run).absolute())
+    def of(self, run: str | None, thread_id: str) -> Recorder:
+        """The recorder of a run directory; without one, that of whoever listens to the thread.
+
+        Raises:
+            TrajectoryError: a file lies where the directory should be.
+        """
+        if run is None:
+            return self._listeners.get(thread_id, self._unread)
+        key = str(Path(run).absolute())
         with self._lock:
-            if key not in self._open:
-                self._open[key] = Recorder(key, frames=self._frames)
-            return self._open[key]
+            if key not in self._directories:
+                self._directories[key] = Recorder(key)
+            return self._directories[key]
+
+    @contextmanager
+    def listening(self, run: str | None, thread_id: str) -> Iterator[Recorder]:
+        """The recorder of a run that will be read; one without a directory is kept until then."""
+        if run is not None:
+            yield self.of(run, thread_id)
+            return
+        recorder = self._listeners[thread_id] = Recorder(frames=self._frames)
+        try:
+            yield recorder
+        finally:
+            del self._listeners[thread_id]
 
 
 def read_records(run: str | Path) -> Iterator[Trajectory]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from journal_writer import write_events
 
 from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory import Recorders
 from eva_graph.trajectory.journal import (
     Event,
     FileJournal,
@@ -21,6 +22,7 @@ from eva_graph.trajectory.journal import (
     course_of,
     read_json_lines,
 )
+from eva_graph_tools import FrameStore
 
 
 def event(turn: int, kind: str, node: str = "", **data: Any) -> Event:
@@ -104,11 +106,36 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_memory_forgets_the_oldest_episode() -> None:
-    journal = MemoryJournal(max_trajectories=2)
-    for name in ("a", "b", "a", "c"):
-        journal.append(name, EPISODE[0])
-    assert [len(journal.events(name)) for name in "abc"] == [1, 0, 1]
+def test_memory_holds_what_a_file_would(tmp_path: Path) -> None:
+    memory, file = MemoryJournal(), FileJournal(tmp_path)
+    for each in [*EPISODE[:4], event(1, "look", box=(0, 1))]:
+        memory.append("t", each)
+        file.append("t", each)
+    assert memory.events("t") == file.events("t")
+    assert memory.events("other") == []
+    with pytest.raises(ValueError, match="JSON"):
+        memory.append("t", event(1, "plan", cost=float("nan")))
+
+
+def test_a_run_without_directory_is_kept_while_somebody_listens(frames: FrameStore) -> None:
+    recorders = Recorders(frames)
+
+    def write(thread: str) -> None:
+        recorders.of(None, thread).append(
+            "t", turn=1, kind="plan", node="plan", attempt=1, data={"thread": thread}
+        )
+
+    with recorders.listening(None, "a") as first, recorders.listening(None, "b") as second:
+        write("a")
+        write("b")
+        write("nobody's")
+        assert recorders.of(None, "a") is first
+        for recorder, thread in ((first, "a"), (second, "b")):
+            with pytest.raises(TrajectoryError, match="nothing was recorded"):
+                recorder.trajectory("t")
+            assert recorder._journal.events("t")[0]["data"] == {"thread": thread}
+    assert recorders.of(None, "a") is recorders.of(None, "nobody's")
+    assert recorders.of(None, "a")._journal.events("t") == []
 
 
 def test_several_threads_write_one_file(tmp_path: Path) -> None:
