@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
-from episodes import QUESTION, TWO_LOOKS
+from episodes import QUESTION, TWO_LOOKS, in_parts
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -64,8 +64,8 @@ class Fuse:
 class FusedPolicy(ScriptedPolicy):
     """Loads every frame, checks its hash, and writes down that it was called."""
 
-    def __init__(self, folder: Path, fuse: Fuse) -> None:
-        super().__init__(TWO_LOOKS)
+    def __init__(self, folder: Path, fuse: Fuse, *, phases: bool) -> None:
+        super().__init__(in_parts(TWO_LOOKS) if phases else TWO_LOOKS, continuation=phases)
         self._log = folder / "policy.log"
         self._fuse = fuse
 
@@ -118,7 +118,7 @@ def in_new_process(
     Args:
         folder: keeps checkpoints, the run's record and the policy's log.
         mode: `top`, `late` (checkpoints are written beside the next step, as is LangGraph's
-            default), `embedded` in a parent graph, or `async`.
+            default), `phases`, `embedded` in a parent graph, or `async`.
     """
     asked = None if video is None else {"video": str(video), "question": question}
     process = _PROCESSES.Process(
@@ -135,9 +135,9 @@ def in_new_process(
 
 def _episode(folder_name: str, asked: Any, fuse: Fuse, mode: str) -> None:
     folder = Path(folder_name)
-    graph: Any = build_graph(
-        FusedPolicy(folder, fuse), context=Context(record=str(folder / "run"))
-    ).builder
+    phases = mode == "phases"
+    context = Context(record=str(folder / "run"), calls="phase" if phases else "turn")
+    graph: Any = build_graph(FusedPolicy(folder, fuse, phases=phases), context=context).builder
     if mode == "embedded":
         parent = StateGraph(Parent)
         parent.add_node("before", lambda state: {"ready": True})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from PIL import Image
@@ -88,3 +88,17 @@ def see(request: PolicyRequest) -> str:
 
 def _distance(first: Sequence[int], second: Any) -> int:
     return sum(abs(a - b) for a, b in zip(first, second, strict=True))
+
+
+def in_parts(script: Sequence[str]) -> Callable[[PolicyRequest], str]:
+    """Plays whole turns to whoever asks for them part by part, as a server that continues does."""
+
+    def part(request: PolicyRequest) -> str:
+        turns = [text_of(message) for message in request.messages if message.type == "ai"]
+        begun = turns.pop() if request.continue_final else ""
+        text = script[len(turns)].removeprefix(begun)
+        for stop in request.stop:
+            text = text.partition(stop)[0]
+        return text
+
+    return part

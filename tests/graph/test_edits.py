@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episodes import QUESTION, TWO_LOOKS, answer, call, look, span
+from episodes import QUESTION, TWO_LOOKS, answer, call, in_parts, look, span
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
@@ -124,6 +124,27 @@ def test_a_native_call_is_replaced(clip: Path, tmp_path: Path) -> None:
     assert [made["args"] for made in assistant.tool_calls] == [span(5, 5, 1)]
     assert assistant.tool_calls[0]["id"] == tool.tool_call_id == "c1"
     assert run.record.turns[0].edited
+
+
+def test_a_person_writes_the_call_that_a_phase_would(clip: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    policy = ScriptedPolicy(in_parts(TWO_LOOKS), continuation=True)
+    context = Context(calls="phase", record=str(run))
+    graph = build_graph(policy, context=context)
+    compiled = graph.builder.compile(checkpointer=InMemorySaver(), interrupt_before=["action"])
+    compiled.invoke({"video": str(clip), "question": QUESTION}, THREAD)
+    compiled.update_state(THREAD, {"calls": [EDITED]})
+    compiled.invoke(None, THREAD)
+    assert compiled.invoke(None, THREAD)["answer"] == "yellow"
+    (record,) = read_records(run)
+    first, second, _ = record.turns
+    assert (first.edited, second.edited) == (True, False)
+    assert first.text == TWO_LOOKS[0].partition("<tool_call>")[0]
+    assert record.messages[2]["content"] == TWO_LOOKS[0].replace(
+        call(span(0, 8, 2, 0.5)), call(span(5, 5, 1))
+    )
+    assert [made.requested for made in first.calls] == [span(5, 5, 1)]
+    assert first.plan.candidates
 
 
 @pytest.mark.parametrize(

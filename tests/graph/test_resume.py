@@ -90,6 +90,23 @@ def test_dies_ahead_of_its_checkpoints(
     assert calls_made(tmp_path) <= CALLS + 2
 
 
+@pytest.mark.parametrize("number", range(1, 9))
+def test_dies_between_the_parts_of_a_message(
+    number: int, whole: Trajectory, clip: Path, tmp_path: Path
+) -> None:
+    assert (
+        in_new_process(tmp_path, clip, event="after policy", number=number, mode="phases") is None
+    )
+    result = in_new_process(tmp_path, mode="phases")
+    assert result is not None
+    assert result["answer"] == "yellow"
+    record = record_of(tmp_path)
+    assert [turn.text for turn in record.turns] == [turn.text for turn in whole.turns]
+    assert [turn.reflection for turn in record.turns] == [t.reflection for t in whole.turns]
+    assert [turn.policy_calls for turn in record.turns] == [3, 4, 1]
+    assert calls_made(tmp_path) == 8 + 1
+
+
 @pytest.mark.parametrize(("event", "number"), [("before policy", 2), ("after policy", 3)])
 def test_dies_in_an_async_graph(
     event: str, number: int, whole: Trajectory, clip: Path, tmp_path: Path
