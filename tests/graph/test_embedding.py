@@ -17,14 +17,15 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.message import add_messages
-from langgraph.types import Send
+from langgraph.types import RetryPolicy, Send
 from typing_extensions import TypedDict
 
 from eva_graph import Context, Step, build_graph
 from eva_graph.blocks import frames_of
-from eva_graph.errors import PolicyError
 from eva_graph.graph import VideoGraph
+from eva_graph.policy.protocol import PolicyRequest
 from eva_graph.testing import ScriptedPolicy, clip_colour
+from eva_graph.trajectory import read_records
 from eva_graph_tools import FrameStore
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
@@ -144,50 +145,6 @@ def test_checkpoints_hold_no_pixels(frames: FrameStore, clip: Path, tmp_path: Pa
     assert len(stored) < 3_000_000, "64 steps of a transcript of text; with pixels over 6 MB"
 
 
-def test_the_same_thread_asked_again_starts_anew(
-    frames: FrameStore, clip: Path, database: sqlite3.Connection
-) -> None:
-    policy = ScriptedPolicy(TWO_LOOKS)
-    compiled = build_graph(policy, frames=frames).builder.compile(
-        checkpointer=SqliteSaver(database)
-    )
-    first = compiled.invoke(
-        {"video": str(clip), "question": QUESTION, "options": ["red", "yellow"]}, THREAD
-    )
-    state = compiled.get_state(THREAD).values
-    assert state["choices"] == {"A": "red", "B": "yellow"}
-    assert len(state["messages"]) == 7
-    second = compiled.invoke({"video": str(clip), "question": "Anything at 3?"}, THREAD)
-    state = compiled.get_state(THREAD).values
-    assert second["trajectory_id"] != first["trajectory_id"]
-    assert len(state["messages"]) == 7
-    assert all(message.id.startswith(second["trajectory_id"]) for message in state["messages"])
-    assert state["choices"] == {}, "the first question's options are not the second's"
-    third = compiled.invoke({"question": "And once more?"}, THREAD)
-    assert (third["answer"], third["stop_reason"]) == ("yellow", "answered")
-    assert [request.messages[1].content[-14:] for request in policy.requests[3::3]] == [
-        "Anything at 3?",
-        "And once more?",
-    ]
-
-
-def test_a_person_may_look_in_between_two_rounds(
-    frames: FrameStore, clip: Path, database: sqlite3.Connection
-) -> None:
-    """An update of the state between reflection and summary does not start the episode anew."""
-    policy = ScriptedPolicy(TWO_LOOKS)
-    graph = build_graph(policy, frames=frames, interrupt_before=["summary"])
-    compiled = sharing(graph).compile(checkpointer=SqliteSaver(database))
-    compiled.invoke(asked(clip), THREAD)
-    for _ in range(2):
-        task = compiled.get_state(THREAD, subgraphs=True).tasks[0]
-        compiled.update_state(task.state.config, {"spent": task.state.values.get("spent")})
-        output = compiled.invoke(None, THREAD)
-    assert output["answer"] == "yellow"
-    assert len(policy.requests) == 3
-    assert len({request.conversation_id for request in policy.requests}) == 1
-
-
 @pytest.mark.parametrize("awaits", [False, True])
 async def test_many_at_once_in_one_parent(
     awaits: bool, frames: FrameStore, clip: Path, tmp_path: Path
@@ -220,21 +177,45 @@ async def test_many_at_once_in_one_parent(
     assert len({trajectory for *_, trajectory in told}) == 8
 
 
-def test_nothing_of_an_earlier_episode_is_left(
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_a_parent_that_retries_leaves_one_record(
+    checkpointed: bool, clip: Path, tmp_path: Path
+) -> None:
+    """The policy breaks down once, in a way that is no `PolicyError`, after the first look."""
+    broken = iter([True])
+
+    def script(request: PolicyRequest) -> str:
+        turn = sum(message.type == "ai" for message in request.messages)
+        if turn == 1 and next(broken, False):
+            raise ConnectionError("a bug")
+        return TWO_LOOKS[turn]
+
+    context = Context(record=str(tmp_path / "run"))
+    parent = StateGraph(Shared)
+    retry = RetryPolicy(initial_interval=0.0, jitter=False)
+    graph = build_graph(ScriptedPolicy(script), context=context)
+    parent.add_node("video", graph, retry_policy=retry)
+    parent.add_edge(START, "video")
+    saver = InMemorySaver() if checkpointed else None
+    output = parent.compile(checkpointer=saver).invoke(asked(clip), THREAD)
+    assert output["answer"] == "yellow"
+    (record,) = read_records(tmp_path / "run")
+    assert [turn.text for turn in record.turns] == list(TWO_LOOKS)
+    assert len({message["id"] for message in record.messages}) == len(record.messages) == 7
+
+
+def test_a_person_may_look_in_between_two_rounds(
     frames: FrameStore, clip: Path, database: sqlite3.Connection
 ) -> None:
-    """Forced, then failed at once, then answered freely, on one thread."""
-    endings = iter([TWO_LOOKS[0], answer("red"), PolicyError("down"), TWO_LOOKS[0], answer("blue")])
-    graph = build_graph(ScriptedPolicy(lambda _: next(endings)), frames=frames)
-    compiled = graph.builder.compile(checkpointer=SqliteSaver(database))
-    given: Any = {"video": str(clip), "question": QUESTION}
-    assert compiled.invoke(given, THREAD, context=Context(max_turns=2))["stop_reason"] == "forced"
-    failed = compiled.invoke(given, THREAD)
-    assert (failed["answer"], failed["evidence"]) == (None, [])
-    assert failed["stop_reason"] == "policy_error"
-    state = compiled.get_state(THREAD).values
-    assert [message.type for message in state["messages"]] == ["system", "human"]
-    assert state["error"] == "down"
-    last = compiled.invoke(given, THREAD)
-    assert (last["answer"], last["stop_reason"]) == ("blue", "answered")
-    assert compiled.get_state(THREAD).values["error"] is None
+    """An update of the state between reflection and summary does not start the episode anew."""
+    policy = ScriptedPolicy(TWO_LOOKS)
+    graph = build_graph(policy, frames=frames, interrupt_before=["summary"])
+    compiled = sharing(graph).compile(checkpointer=SqliteSaver(database))
+    compiled.invoke(asked(clip), THREAD)
+    for _ in range(2):
+        task = compiled.get_state(THREAD, subgraphs=True).tasks[0]
+        compiled.update_state(task.state.config, {"spent": task.state.values.get("spent")})
+        output = compiled.invoke(None, THREAD)
+    assert output["answer"] == "yellow"
+    assert len(policy.requests) == 3
+    assert len({request.conversation_id for request in policy.requests}) == 1
