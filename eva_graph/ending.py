@@ -12,7 +12,7 @@ from eva_graph.blocks import blocks_of, frame_of, text_of
 from eva_graph.episode import Episode
 from eva_graph.errors import ContextOverflow, PolicyError
 from eva_graph.state import EvidenceDict, StopReason
-from eva_graph_tools import FrameRef, parse_time
+from eva_graph_tools import FrameRef
 
 _LABEL = re.compile(r"\[(\d+:\d{2}(?:\.\d{3})?)\]")
 _FRAME_LABEL = re.compile(r"Frame \d+ at \[(\d+:\d{2}(?:\.\d{3})?)\]: $")
@@ -83,8 +83,3 @@ def _stretch(frames: Sequence[FrameRef]) -> EvidenceDict:
         end_seconds=ordered[-1].pts_seconds,
         frames=[frame.to_json() for frame in ordered],
     )
-
-
-def cited_seconds(text: str) -> list[float]:
-    """Seconds of every frame label that a text cites, in order."""
-    return [parse_time(label) for label in _LABEL.findall(text)]

@@ -13,6 +13,7 @@ from episodes import QUESTION, TWO_LOOKS, answer, look, span
 from openai_server import Json, OpenAIServer, Traits
 
 from eva_graph import Context, RunResult, StopReason, VideoAgent
+from eva_graph.errors import PolicyUnavailable
 from eva_graph.policy.protocol import Completion
 from eva_graph.testing import Line, ScriptedPolicy
 from eva_graph_tools import FrameStore
@@ -177,6 +178,20 @@ def test_a_part_may_end_the_episode(
     assert (result.stop_reason, result.answer) == (reason, said)
     assert len(policy.requests) == len(lines)
     assert result.turns[-1].text.endswith(str(getattr(lines[-1], "text", lines[-1])))
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_a_policy_that_fails_in_any_part(part: int, clip: Path, frames: FrameStore) -> None:
+    lines: list[Line] = [*TURN, " Red.", *TURN, " Still red.\n<answer>red</answer>"]
+    lines[part] = PolicyUnavailable("the server is down", requests=3)
+    policy, result = scripted(lines, clip, frames)
+    assert result.stop_reason is StopReason.POLICY_ERROR
+    assert result.error == "the server is down"
+    assert len(policy.requests) == part + 1
+    assert sum(turn.policy_calls for turn in result.trajectory.turns) == part
+    assert result.usage.requests == part + 3
+    said = [m for m in result.trajectory.messages if m["role"] == "assistant"]
+    assert len(said) == len(result.turns) == (0 if part == 0 else 1 if part <= 3 else 2)
 
 
 def test_a_forced_answer_that_is_cut_is_no_answer(clip: Path, frames: FrameStore) -> None:

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from episodes import QUESTION, TWO_LOOKS, answer
 from langgraph.checkpoint.sqlite import SqliteSaver
+from openai_server import OpenAIServer, unused_address
 
 from eva_graph import Context, build_graph
-from eva_graph.errors import PolicyError
+from eva_graph.errors import PolicyError, PolicyUnavailable
+from eva_graph.policy.openai_compatible import OpenAIPolicy
 from eva_graph.testing import ScriptedPolicy
 from eva_graph_tools import FrameStore
 
@@ -71,3 +73,25 @@ def test_nothing_of_an_earlier_episode_is_left(
     last = compiled.invoke(given, THREAD)
     assert (last["answer"], last["stop_reason"]) == ("blue", "answered")
     assert compiled.get_state(THREAD).values["error"] is None
+
+
+def test_resumed_while_the_server_is_away(
+    frames: FrameStore, clip: Path, database: sqlite3.Connection
+) -> None:
+    """A look needs the policy's cost rule: without the server it waits, and nothing is lost."""
+
+    def graph(policy: Any) -> Any:
+        stopping = build_graph(policy, frames=frames)
+        return stopping.builder.compile(
+            checkpointer=SqliteSaver(database), interrupt_before=["action"]
+        )
+
+    given: Any = {"video": str(clip), "question": QUESTION}
+    with OpenAIServer([TWO_LOOKS[0], answer("red")]) as server:
+        graph(OpenAIPolicy(server.base_url)).invoke(given, THREAD)
+        away = OpenAIPolicy(unused_address(), max_retries=0)
+        with pytest.raises(PolicyUnavailable) as raised:
+            graph(away).invoke(None, THREAD)
+        assert "\n" not in str(raised.value)
+        back = graph(OpenAIPolicy(server.base_url)).invoke(None, THREAD)
+    assert (back["answer"], back["stop_reason"]) == ("red", "answered")
