@@ -172,9 +172,8 @@ def reflection(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     try:
         if in_phases(episode):
             written = yield from reflection_part(episode, messages, turn=turn)
-            if state.get("forced") and not isinstance(
-                read_draft(episode, written.draft, turn), Answer
-            ):
+            answered = isinstance(read_draft(episode, written.draft, turn), Answer)
+            if state.get("forced") and not answered and not written.draft["complete"]:
                 written = yield from answer_part(episode, messages, turn=turn, before=written.draft)
         else:
             written = yield from write_turn(episode, messages, turn)

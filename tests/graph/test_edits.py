@@ -64,7 +64,13 @@ def test_an_untouched_call_runs_as_it_is(clip: Path, tmp_path: Path) -> None:
 
 
 def test_an_edited_call(clip: Path, tmp_path: Path) -> None:
-    run = Stopped([_with_tokens(FIRST), answer("purple")], tmp_path / "run")
+    last = Completion(
+        text=answer("purple"),
+        prompt_token_ids=(1, 2, 9, 5),
+        token_ids=(6,),
+        image_grids=((1, 6, 8),),
+    )
+    run = Stopped([_with_tokens(FIRST), last], tmp_path / "run")
     original = run.ask(clip)["messages"][-1]
     output = run.go_on(EDITED)
     assert output["answer"] == "purple"
@@ -83,7 +89,11 @@ def test_an_edited_call(clip: Path, tmp_path: Path) -> None:
     assert [made.requested for made in turn.calls] == [span(5, 5, 1)]
     assert turn.tokens is None
     assert run.record.messages[2]["content"] == rendered.content
-    assert run.record.turns[1].tokens is None or not run.record.turns[1].tokens.prefix_ok
+    following = run.record.turns[1].tokens
+    assert following is not None
+    assert not following.prefix_ok
+    assert following.prompt_delta_ids == [1, 2, 9, 5]
+    assert following.image_grids == [(1, 6, 8)]
 
 
 def _with_tokens(text: str) -> Completion:

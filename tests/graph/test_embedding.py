@@ -89,7 +89,10 @@ def asked(clip: Path) -> dict[str, Any]:
 
 
 def test_as_a_node_that_shares_keys(
-    graph: VideoGraph, clip: Path, database: sqlite3.Connection
+    graph: VideoGraph,
+    clip: Path,
+    database: sqlite3.Connection,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     compiled = sharing(graph).compile(checkpointer=SqliteSaver(database))
     output = compiled.invoke(asked(clip), THREAD)
@@ -100,6 +103,7 @@ def test_as_a_node_that_shares_keys(
     assert again["answer"] == "yellow"
     assert again["trajectory_id"] != output["trajectory_id"]
     assert [message.content for message in again["messages"]] == ["Watch this."]
+    assert caplog.records == [], "strict msgpack logs what it does not know"
 
 
 async def test_as_a_node_of_an_async_parent(graph: VideoGraph, clip: Path, tmp_path: Path) -> None:

@@ -121,6 +121,19 @@ def test_a_server_without_continuation_writes_whole_turns(
     assert all(span.sampled for turn in result.trajectory.turns for span in turn.spans)
 
 
+def test_a_forced_turn_without_continuation_is_asked_for_once(
+    clip: Path, frames: FrameStore
+) -> None:
+    traits = Traits(continuation=False)
+    with OpenAIServer([TWO_LOOKS[0], TWO_LOOKS[1]], traits=traits) as server:
+        agent = VideoAgent(server.base_url, frames=frames)
+        result = agent.run(clip, QUESTION, context=Context(calls="phase", max_turns=2))
+    assert result.stop_reason is StopReason.NO_ANSWER
+    continued = ["continue_final_message" in body for body in server.requests]
+    assert continued.count(False) == 2, "each turn is asked for once as a whole"
+    assert not continued[-1]
+
+
 @pytest.mark.parametrize("settings", [{"dialect": "native"}, {"profile": "reference"}])
 def test_dialects_that_have_no_parts(
     settings: dict[str, Any], clip: Path, frames: FrameStore, caplog: pytest.LogCaptureFixture
