@@ -13,6 +13,7 @@ from typing import Any, cast
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects import ToolCall
+from eva_graph.dialects.identity import unique_ids
 from eva_graph.dialects.native import native_calls_of
 from eva_graph.dialects.storable import check_storable
 from eva_graph.episode import Episode
@@ -33,12 +34,13 @@ def calls_to_run(
         raise InvalidRequest(
             "calls is empty: put at least one call in place, or end the run without resuming it"
         )
-    message_id = episode.message_id(turn, "assistant")
-    calls: list[ToolCall] = []
-    for index, call in enumerate(wanted):
+    for call in wanted:
         _check(call)
-        calls.append(cast("ToolCall", {**call, "id": call.get("id") or f"{message_id}:{index}"}))
-    return calls
+    given = [str(call.get("id") or "") for call in wanted]
+    ids = unique_ids(given, episode.message_id(turn, "assistant"))
+    return [
+        cast("ToolCall", {**call, "id": call_id}) for call, call_id in zip(wanted, ids, strict=True)
+    ]
 
 
 def edited_message(episode: Episode, turn: int, text: str, calls: Sequence[ToolCall]) -> AnyMessage:

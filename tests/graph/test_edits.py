@@ -103,9 +103,10 @@ def _with_tokens(text: str) -> Completion:
 def test_several_calls_in_place_of_one(clip: Path, tmp_path: Path) -> None:
     run = Stopped([FIRST, answer("red")], tmp_path / "run")
     run.ask(clip)
-    run.go_on(EDITED, {"tool": "frame_select", "arguments": span(1, 1, 1), "id": "mine"})
-    first, second = run.record.turns[0].calls
-    assert (first.id[-2:], second.id) == (":0", "mine")
+    mine = {"tool": "frame_select", "arguments": span(1, 1, 1), "id": "mine"}
+    run.go_on(EDITED, mine, mine)
+    first, second, third = run.record.turns[0].calls
+    assert (first.id[-2:], second.id, third.id[-2:]) == (":0", "mine", ":2")
     assert len(first.frames) == len(second.frames) == 1
 
 
