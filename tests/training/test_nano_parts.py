@@ -15,17 +15,18 @@ from eva_graph.trajectory.messages import message_from_json
 from eva_graph_tools import Video, VisualGrid
 from eva_graph_training.nano.encoding import IGNORED, encode
 from eva_graph_training.nano.folder import new_model, save_folder
+from eva_graph_training.nano.lessons import overview, random_lesson, reading
 from eva_graph_training.nano.pictures import patches, random_pictures
 from eva_graph_training.nano.rehearsal import (
     IMAGE,
     overview_seconds,
-    random_fragment,
     random_rehearsal,
     rehearse,
 )
 from eva_graph_training.nano.tokens import ADDED, IMAGE_PAD, build_tokenizer, token_id
 from eva_graph_training.world.questions import event_questions
 from eva_graph_training.world.render import render
+from eva_graph_training.world.scene import BORDER_COLOURS
 from eva_graph_training.world.schedule import make_world
 from eva_graph_training.world.teacher_policy import TeacherPolicy
 
@@ -58,7 +59,9 @@ def test_any_text_survives_and_contract_tags_are_kept_when_specials_are_dropped(
 def test_encoding_equals_the_chat_template_with_pads_repeated(tokenizer) -> None:
     pad = token_id(tokenizer, IMAGE_PAD)
     rng = np.random.default_rng(1)
-    for rehearsal in [random_rehearsal(rng) for _ in range(10)] + [random_fragment(rng)]:
+    for rehearsal in [random_rehearsal(rng) for _ in range(10)] + [
+        random_lesson(rng) for _ in range(10)
+    ]:
         row = encode(rehearsal, tokenizer)
         rendered = tokenizer.apply_chat_template(
             [{"role": role, "content": text} for role, text in rehearsal.messages],
@@ -139,3 +142,22 @@ def test_overviews_are_placed_as_the_tool_places_them(tmp_path, nframes: int) ->
             frames = video.frame_select(0, length, nframes=nframes, resize=0.25)
         expected = overview_seconds(length, nframes)
         assert [frame.pts_seconds for frame in frames] == pytest.approx(expected, abs=0.1)
+
+
+def test_inventories_tell_the_place_of_every_colour() -> None:
+    lesson = overview(np.random.default_rng(4), inventory=True)
+    shown = {seen.moment.border: seen.label for seen in lesson.sightings}
+    lines = lesson.messages[-1][1].removeprefix("Reflection: ").split("\n")
+    assert len(lines) == len(BORDER_COLOURS)
+    for colour, line in zip(BORDER_COLOURS, lines, strict=True):
+        expected = f"is at [{shown[colour]}]." if colour in shown else "is in none of these frames."
+        assert line == f"The {colour} border {expected}"
+
+
+def test_reading_lessons_answer_only_what_is_legible() -> None:
+    rng = np.random.default_rng(5)
+    for lesson in [reading(rng) for _ in range(40)]:
+        (seen,) = lesson.sightings
+        answered = "<answer>" in lesson.messages[-1][1]
+        assert answered == (seen.width_pixels == 224 or not seen.moment.small)
+        assert len(lesson.messages) == (2 if answered else 3)

@@ -6,7 +6,6 @@ pool by what they show. So a step costs text only.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLForConditionalGeneration
-from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
-    Qwen2_5_VisionTransformerPretrainedModel as VisionTower,
-)
 
 from eva_graph_training.nano.encoding import (
     IGNORED,
@@ -28,82 +24,49 @@ from eva_graph_training.nano.encoding import (
     collate,
     encode,
 )
-from eva_graph_training.nano.pictures import BORDERS, Pictures, patches
-from eva_graph_training.nano.rehearsal import random_fragment, random_rehearsal
-from eva_graph_training.nano.sight import OVERVIEW
+from eva_graph_training.nano.features import FeaturePool
+from eva_graph_training.nano.lessons import random_lesson
+from eva_graph_training.nano.rehearsal import random_rehearsal
 from eva_graph_training.nano.tokens import IMAGE_PAD, PAD, token_id
-from eva_graph_training.world.scene import LETTERS
-from eva_graph_training.world.teacher import Sighting
-
-FEATURE_LENGTH = 1.5
 
 
-def level_features(tower: VisionTower, sample: Pictures) -> None:
-    """Centre the tower's output and bring it to the size of word vectors, within its last layer.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """So many steps on batches of so many texts, of which a share are whole conversations."""
 
-    Stage one leaves features some forty times longer than words, most of it the same for all
-    pictures: attention can hardly write anything beside them.
-    """
-    features = _features(tower, sample.pixels).flatten(0, 1)
-    middle = features.mean(0)
-    scale = FEATURE_LENGTH / (features - middle).norm(dim=-1).mean()
-    last = tower.get_submodule("merger.mlp.2")
-    with torch.no_grad():
-        last.get_parameter("weight").mul_(scale)
-        last.get_parameter("bias").sub_(middle).mul_(scale)
-
-
-class FeaturePool:
-    """Merged visual features (pictures, patches, width) of each size, found by what they show."""
-
-    def __init__(self, tower: VisionTower, pictures: dict[int, Pictures]) -> None:
-        self.features: dict[int, torch.Tensor] = {}
-        self.places: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for side, group in pictures.items():
-            self.features[side] = _features(tower, group.pixels)
-            classes = zip(group.letter, group.small, group.border, strict=True)
-            for place, (letter, small, border) in enumerate(classes):
-                self.places[_key(side, int(letter), int(small), int(border))].append(place)
-
-    def draw(self, seen: Sighting, rng: np.random.Generator) -> torch.Tensor:
-        """Features (patches, width) of some picture that shows what was seen."""
-        moment, side = seen.moment, seen.width_pixels
-        key = _key(
-            side, LETTERS.index(moment.letter), int(moment.small), BORDERS.index(moment.border)
-        )
-        found = self.places[key]
-        return self.features[side][found[int(rng.integers(len(found)))]]
-
-
-def _key(side: int, letter: int, small: int, border: int) -> tuple[int, ...]:
-    return (side, border) if side == OVERVIEW else (side, letter, small, border)
-
-
-def _features(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
-    parts: list[torch.Tensor] = []
-    with torch.no_grad():
-        for chunk in pixels.split(64):
-            rows, grid = patches(chunk)
-            merged = tower(rows, grid_thw=grid).pooler_output
-            parts.append(merged.reshape(len(chunk), -1, merged.shape[-1]))
-    return torch.cat(parts)
+    steps: int
+    batch: int
+    whole_share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialoguePlan:
-    """Length, rate, batch size and mixture of the stage."""
+    """Phases, rate and mixture of the stage: short lessons first, whole conversations later."""
 
-    steps: int = 2500
+    phases: tuple[Phase, ...] = (
+        Phase(steps=1000, batch=32, whole_share=0.0),
+        Phase(steps=400, batch=32, whole_share=0.3),
+        Phase(steps=800, batch=16, whole_share=0.6),
+    )
     learning_rate: float = 1e-3
-    batch: int = 32
-    tokens_at_once: int = 6000
-    """Padded tokens of one pass; a batch of conversations takes as many passes as it needs."""
+    tokens_at_once: int = 3000
+    """Padded tokens of one pass; a batch takes as many passes as it needs."""
     time_share: float = 0.35
-    start_steps: int = 500
-    """Steps at the start that see fragments only: short, so that looking comes first."""
-    fragment_share: float = 0.4
-    """Share of fragments among the conversations afterwards."""
+    """Share of questions on given times among whole conversations."""
     seed: int = 2
+
+    @property
+    def steps(self) -> int:
+        """Steps of all phases."""
+        return sum(phase.steps for phase in self.phases)
+
+    def phase_at(self, step: int) -> Phase:
+        """The phase that a step belongs to."""
+        for phase in self.phases:
+            if step < phase.steps:
+                return phase
+            step -= phase.steps
+        return self.phases[-1]
 
 
 class DialogueTraining:
@@ -136,8 +99,8 @@ class DialogueTraining:
         """Train to the end of the plan, printing held-out figures and saving as it goes."""
         while self.step < self.plan.steps:
             rng = np.random.default_rng((self.plan.seed, self.step))
-            fragments = 1.0 if self.step < self.plan.start_steps else self.plan.fragment_share
-            rows = self.rehearsals(rng, self.plan.batch, fragments)
+            phase = self.plan.phase_at(self.step)
+            rows = self.rehearsals(rng, phase.batch, phase.whole_share)
             loss = self._train(rows, rng)
             self.step += 1
             if self.step % log_every == 0 or self.step == self.plan.steps:
@@ -146,18 +109,16 @@ class DialogueTraining:
                 print(f"dialogue step {self.step} loss {loss:.4f} {figures}", flush=True)
 
     def rehearsals(
-        self, rng: np.random.Generator, count: int, fragment_share: float
+        self, rng: np.random.Generator, count: int, whole_share: float
     ) -> list[TokenRow]:
-        """Fresh conversations and fragments as token rows."""
-        return [
-            encode(
-                random_fragment(rng)
-                if rng.random() < fragment_share
-                else random_rehearsal(rng, time_share=self.plan.time_share),
-                self.tokenizer,
-            )
+        """Fresh lessons and whole conversations as token rows."""
+        texts = [
+            random_rehearsal(rng, time_share=self.plan.time_share)
+            if rng.random() < whole_share
+            else random_lesson(rng)
             for _ in range(count)
         ]
+        return [encode(text, self.tokenizer) for text in texts]
 
     def score(self, held_out: list[TokenRow]) -> dict[str, float]:
         """Share of assistant turns whose every token is the likeliest, by kind of turn."""
@@ -214,22 +175,25 @@ class DialogueTraining:
     def _hidden(self, batch: TokenBatch, rng: np.random.Generator) -> torch.Tensor:
         inputs = self.language.embed_tokens(batch.ids)
         seen = [self.pool.draw(one, rng) for row in batch.rows for one in row.sightings]
-        where = batch.ids == self.pad
-        inputs = inputs.masked_scatter(where[..., None], torch.cat(seen))
+        if seen:
+            where = batch.ids == self.pad
+            inputs = inputs.masked_scatter(where[..., None], torch.cat(seen))
         with torch.autocast("cpu", torch.bfloat16):
             output = self.language(inputs_embeds=inputs, position_ids=batch.positions)
         hidden: torch.Tensor = output.last_hidden_state.float()
         return hidden
 
     def _rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / 100)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(self.step / self.plan.steps, 1.0)))
-        return self.plan.learning_rate * warm * max(cosine, 0.03)
+        warm = min(1.0, (self.step + 1) / 50)
+        left = 1 - self.step / self.plan.steps
+        return self.plan.learning_rate * warm * min(1.0, max(2 * left, 0.05))
 
 
 def kind_of_turn(text: str) -> str:
-    """`first`, `miss`, `hit`, `small` or `answer`."""
+    """`first`, `miss`, `hit`, `small`, `answer` or `inventory`."""
     if not text.startswith("Reflection: "):
         return "first"
+    if "Summary: " not in text and "<answer>" not in text:
+        return "inventory"
     marks = {"answer": "<answer>", "miss": "in none of these", "small": "too small"}
     return next((kind for kind, mark in marks.items() if mark in text), "hit")

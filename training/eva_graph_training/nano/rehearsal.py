@@ -18,14 +18,7 @@ from eva_graph.dialects.parsing import read_corrected
 from eva_graph.dialects.turn import Calls
 from eva_graph_tools import parse_time
 from eva_graph_training.world.questions import Question, event_questions, time_question
-from eva_graph_training.world.scene import (
-    BORDER_COLOURS,
-    LARGE_GLYPH_PIXELS,
-    LETTERS,
-    SIDE_PIXELS,
-    SMALL_GLYPH_PIXELS,
-    Moment,
-)
+from eva_graph_training.world.scene import SIDE_PIXELS
 from eva_graph_training.world.schedule import World, make_world
 from eva_graph_training.world.teacher import Sighting, Task, next_turn
 
@@ -57,50 +50,10 @@ def random_rehearsal(rng: np.random.Generator, *, time_share: float = 0.4) -> Re
     return rehearse(world, choices[int(rng.integers(len(choices)))])
 
 
-def random_fragment(rng: np.random.Generator) -> Rehearsal:
-    """One look and the turn after it, the rest left out: dense practice in reading frames.
-
-    Half are single frames to read, half overviews of two to ten frames.
-    """
-    length = int(rng.integers(SHORT_VIDEO_SECONDS[0], SHORT_VIDEO_SECONDS[1] + 1))
-    colours = [str(colour) for colour in rng.permutation(list(BORDER_COLOURS))]
-    asked = f"What letter is on the sign while the border is {colours[0]}?"
-    if rng.random() < 0.5:
-        close = rng.random() < 0.3
-        moments = [_moment(rng, colours[0], small_share=1.0 if close else 0.3)]
-        width = SIDE_PIXELS if close else SIDE_PIXELS // 2
-    else:
-        borders: list[str | None] = [None] * int(rng.integers(2, 11))
-        for colour in colours[int(rng.random() < 0.25) : int(rng.integers(1, 5))]:
-            borders[int(rng.integers(len(borders)))] = colour
-        moments = [_moment(rng, border, small_share=0.3) for border in borders]
-        width = SIDE_PIXELS // 4
-    times = np.sort(rng.choice(length // 2, size=len(moments), replace=False)) * 2
-    look = [
-        Sighting(label=_stamp(float(time)), width_pixels=width, moment=moment)
-        for time, moment in zip(times, moments, strict=True)
-    ]
-    task = Task(question=asked, length_seconds=length)
-    shown = tool_text([seen.label for seen in look], asked)
-    turn = next_turn(task, [look])
-    messages = (("user", _user_text(task)), ("tool", shown), ("assistant", turn))
-    return Rehearsal(messages=messages, sightings=tuple(look))
-
-
-def _moment(rng: np.random.Generator, border: str | None, *, small_share: float) -> Moment:
-    low, high = SMALL_GLYPH_PIXELS if rng.random() < small_share else LARGE_GLYPH_PIXELS
-    return Moment(
-        letter=LETTERS[int(rng.integers(len(LETTERS)))],
-        glyph_pixels=int(rng.integers(low, high + 1)),
-        offset_pixels=(0, 0),
-        border=border,
-    )
-
-
 def rehearse(world: World, question: Question) -> Rehearsal:
     """Play the teacher against the schedule until it answers."""
     task = Task(question=question.text, length_seconds=world.duration_seconds)
-    messages = [("system", SYSTEM_TEXT), ("user", _user_text(task))]
+    messages = [("system", SYSTEM_TEXT), ("user", user_text(task))]
     looks: list[list[Sighting]] = []
     while True:
         text = next_turn(task, looks)
@@ -134,7 +87,8 @@ def overview_seconds(length_seconds: int, nframes: int) -> list[float]:
     return times
 
 
-def _user_text(task: Task) -> str:
+def user_text(task: Task) -> str:
+    """The text of the first user message."""
     return (
         f"Video Length: {task.length_seconds} seconds. "
         f"Original video resolution: {SIDE_PIXELS}p. {task.question}"
@@ -148,10 +102,11 @@ def _look(world: World, arguments: dict[str, Any]) -> list[Sighting]:
         times = overview_seconds(arguments["end_time"], arguments["nframes"])
     width = round(SIDE_PIXELS * arguments["resize"])
     return [
-        Sighting(label=_stamp(time), width_pixels=width, moment=world.moment_at(time))
+        Sighting(label=stamp(time), width_pixels=width, moment=world.moment_at(time))
         for time in times
     ]
 
 
-def _stamp(time_seconds: float) -> str:
+def stamp(time_seconds: float) -> str:
+    """The label of a frame at a whole second, `mm:ss`."""
     return f"{int(time_seconds) // 60:02d}:{int(time_seconds) % 60:02d}"

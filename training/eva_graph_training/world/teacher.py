@@ -55,12 +55,11 @@ def next_turn(task: Task, looks: Sequence[SeenLook]) -> str:
         return _first_turn(task)
     target = _target(task, looks[-1])
     if target is None:
-        colour = asked_colour(task.question)
+        colour = asked_colour(task.question) or ""
         scans = sum(len(look) > 1 for look in looks)
-        reflection = f"The {colour} border is in none of these frames."
-        return _turn(reflection, "The event lies between them.", _denser_scan(task, scans))
+        return _turn(not_seen(colour), "The event lies between them.", _denser_scan(task, scans))
     if target.width_pixels < _READING_PIXELS:
-        reflection = f"The {target.moment.border} border is at [{target.label}]."
+        reflection = seen_at(target.moment.border or "", target.label)
         return _turn(reflection, "The sign is to be read there.", _read(target.label))
     if target.moment.small and target.width_pixels == _READING_PIXELS:
         return _turn(
@@ -68,6 +67,16 @@ def next_turn(task: Task, looks: Sequence[SeenLook]) -> str:
         )
     letter = target.moment.letter
     return f"Reflection: The sign shows {letter}.\n<answer>{letter}</answer>"
+
+
+def seen_at(colour: str, label: str) -> str:
+    """The words for a border found on a frame of an overview."""
+    return f"The {colour} border is at [{label}]."
+
+
+def not_seen(colour: str) -> str:
+    """The words for a border that an overview does not show."""
+    return f"The {colour} border is in none of these frames."
 
 
 def _first_turn(task: Task) -> str:
