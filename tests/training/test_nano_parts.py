@@ -1,5 +1,7 @@
 """nano's parts: tokenizer, folder, patches, and rehearsals that read as the real graph writes."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,9 @@ from eva_graph.state import Context
 from eva_graph.trajectory import read_records
 from eva_graph.trajectory.messages import message_from_json
 from eva_graph_tools import Video, VisualGrid
-from eva_graph_training.nano.encoding import IGNORED, encode
+from eva_graph_training.nano.encoding import FOUND_WEIGHT, IGNORED, encode
 from eva_graph_training.nano.folder import new_model, save_folder
-from eva_graph_training.nano.lessons import overview, random_lesson, reading
+from eva_graph_training.nano.lessons import first_turn, opening, overview, reading
 from eva_graph_training.nano.pictures import patches, random_pictures
 from eva_graph_training.nano.rehearsal import (
     IMAGE,
@@ -59,9 +61,8 @@ def test_any_text_survives_and_contract_tags_are_kept_when_specials_are_dropped(
 def test_encoding_equals_the_chat_template_with_pads_repeated(tokenizer) -> None:
     pad = token_id(tokenizer, IMAGE_PAD)
     rng = np.random.default_rng(1)
-    for rehearsal in [random_rehearsal(rng) for _ in range(10)] + [
-        random_lesson(rng) for _ in range(10)
-    ]:
+    makers = (random_rehearsal, reading, overview, first_turn, opening)
+    for rehearsal in [make(rng) for make in makers for _ in range(4)]:
         row = encode(rehearsal, tokenizer)
         rendered = tokenizer.apply_chat_template(
             [{"role": role, "content": text} for role, text in rehearsal.messages],
@@ -73,6 +74,7 @@ def test_encoding_equals_the_chat_template_with_pads_repeated(tokenizer) -> None
                     for _ in range(next(costs) if i == pad else 1)]
         assert [i for i, _ in expanded] == row.ids.tolist()
         assert [bool(trained) for _, trained in expanded] == (row.labels != IGNORED).tolist()
+        assert ((row.weights > 0) == (row.labels != IGNORED)).all()
 
 
 def test_positions_equal_the_models_own(tokenizer) -> None:
@@ -145,7 +147,7 @@ def test_overviews_are_placed_as_the_tool_places_them(tmp_path, nframes: int) ->
 
 
 def test_inventories_tell_the_place_of_every_colour() -> None:
-    lesson = overview(np.random.default_rng(4), inventory=True)
+    lesson = overview(np.random.default_rng(4), inventory_share=1.0)
     shown = {seen.moment.border: seen.label for seen in lesson.sightings}
     lines = lesson.messages[-1][1].removeprefix("Reflection: ").split("\n")
     assert len(lines) == len(BORDER_COLOURS)
@@ -161,3 +163,13 @@ def test_reading_lessons_answer_only_what_is_legible() -> None:
         answered = "<answer>" in lesson.messages[-1][1]
         assert answered == (seen.width_pixels == 224 or not seen.moment.small)
         assert len(lesson.messages) == (2 if answered else 3)
+
+
+def test_the_place_of_a_border_weighs_more_where_it_is_first_told(tokenizer) -> None:
+    rng = np.random.default_rng(6)
+    lessons = [encode(overview(rng, inventory_share=0.0), tokenizer) for _ in range(20)]
+    for row in lessons:
+        heavy = tokenizer.decode(row.ids[row.weights == FOUND_WEIGHT])
+        ((_, _, text),) = row.turns
+        told = re.search(r"border is at \[(\d\d:\d\d)\]", text)
+        assert heavy == (told.group(1) if told else "")

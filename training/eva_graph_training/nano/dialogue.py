@@ -25,34 +25,35 @@ from eva_graph_training.nano.encoding import (
     encode,
 )
 from eva_graph_training.nano.features import FeaturePool
-from eva_graph_training.nano.lessons import random_lesson
-from eva_graph_training.nano.rehearsal import random_rehearsal
+from eva_graph_training.nano.lessons import Mixture
 from eva_graph_training.nano.tokens import IMAGE_PAD, PAD, token_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """So many steps on batches of so many texts, of which a share are whole conversations."""
+    """So many steps on batches of so many texts of a mixture."""
 
     steps: int
     batch: int
-    whole_share: float
+    mixture: Mixture
+
+
+WHOLE = Mixture(readings=0.0, overviews=0.0)
+LESSONS = Mixture(readings=0.35, overviews=0.35, first_turns=0.3)
+BOTH = Mixture(readings=0.13, overviews=0.32, openings=0.4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialoguePlan:
-    """Phases, rate and mixture of the stage: short lessons first, whole conversations later."""
+    """Phases and rate of the stage: short lessons first, then openings and conversations too."""
 
     phases: tuple[Phase, ...] = (
-        Phase(steps=1000, batch=32, whole_share=0.0),
-        Phase(steps=400, batch=32, whole_share=0.3),
-        Phase(steps=800, batch=16, whole_share=0.6),
+        Phase(steps=1000, batch=32, mixture=LESSONS),
+        Phase(steps=800, batch=20, mixture=BOTH),
     )
     learning_rate: float = 1e-3
-    tokens_at_once: int = 3000
+    tokens_at_once: int = 4500
     """Padded tokens of one pass; a batch takes as many passes as it needs."""
-    time_share: float = 0.35
-    """Share of questions on given times among whole conversations."""
     seed: int = 2
 
     @property
@@ -100,7 +101,7 @@ class DialogueTraining:
         while self.step < self.plan.steps:
             rng = np.random.default_rng((self.plan.seed, self.step))
             phase = self.plan.phase_at(self.step)
-            rows = self.rehearsals(rng, phase.batch, phase.whole_share)
+            rows = self.texts(rng, phase.batch, phase.mixture)
             loss = self._train(rows, rng)
             self.step += 1
             if self.step % log_every == 0 or self.step == self.plan.steps:
@@ -108,17 +109,9 @@ class DialogueTraining:
                 figures = " ".join(f"{k}={v:.3f}" for k, v in self.score(held_out).items())
                 print(f"dialogue step {self.step} loss {loss:.4f} {figures}", flush=True)
 
-    def rehearsals(
-        self, rng: np.random.Generator, count: int, whole_share: float
-    ) -> list[TokenRow]:
-        """Fresh lessons and whole conversations as token rows."""
-        texts = [
-            random_rehearsal(rng, time_share=self.plan.time_share)
-            if rng.random() < whole_share
-            else random_lesson(rng)
-            for _ in range(count)
-        ]
-        return [encode(text, self.tokenizer) for text in texts]
+    def texts(self, rng: np.random.Generator, count: int, mixture: Mixture) -> list[TokenRow]:
+        """Fresh texts as token rows."""
+        return [encode(mixture.draw(rng), self.tokenizer) for _ in range(count)]
 
     def score(self, held_out: list[TokenRow]) -> dict[str, float]:
         """Share of assistant turns whose every token is the likeliest, by kind of turn."""
@@ -148,11 +141,13 @@ class DialogueTraining:
     def _train(self, rows: list[TokenRow], rng: np.random.Generator) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        count = sum(int((row.labels != IGNORED).sum()) for row in rows)
+        weight = float(sum(row.weights.sum() for row in rows))
         total = 0.0
         for part in batches_of(rows, self.plan.tokens_at_once):
-            logits, targets = self._supervised(collate(part, self.filler), rng)
-            loss = functional.cross_entropy(logits.float(), targets, reduction="sum") / count
+            batch = collate(part, self.filler)
+            logits, targets = self._supervised(batch, rng)
+            each = functional.cross_entropy(logits.float(), targets, reduction="none")
+            loss = (each * batch.weights[:, 1:][batch.labels[:, 1:] != IGNORED]).sum() / weight
             loss.backward()
             total += loss.item()
         nn.utils.clip_grad_norm_(self.language.parameters(), 1.0)

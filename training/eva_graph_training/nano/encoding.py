@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from eva_graph_training.nano.tokens import IMAGE_PAD, token_id
 from eva_graph_training.world.teacher import Sighting
 
 IGNORED = -100
+FOUND_WEIGHT = 6.0
+_FOUND = re.compile(r"(?<=border is at \[)[\d:]+")
 VISUAL_TOKEN_PIXELS = 28
 
 
@@ -24,6 +27,8 @@ class TokenRow:
 
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    """What each label counts for in the loss, (n,): `FOUND_WEIGHT` where a place is first told."""
     positions: NDArray[np.int64]
     turns: tuple[tuple[int, int, str], ...]
     """Start, end and text of every assistant turn, its closing token included."""
@@ -36,25 +41,30 @@ def encode(rehearsal: Rehearsal, tokenizer: PreTrainedTokenizerFast) -> TokenRow
     grids = iter([seen.width_pixels // VISUAL_TOKEN_PIXELS for seen in rehearsal.sightings])
     ids: list[int] = []
     labels: list[int] = []
+    weights: list[float] = []
     turns: list[tuple[int, int, str]] = []
     for number, (role, text) in enumerate(rehearsal.messages):
         newline = "\n" if number else ""
         head = tokenizer.encode(f"{newline}<|im_start|>{role}\n", add_special_tokens=False)
         body = tokenizer.encode(f"{text}<|im_end|>", add_special_tokens=False)
+        told = _weights(text, tokenizer) if role == "assistant" else []
         if IMAGE in text:
             body = [repeated for token in body for repeated in _expand(token, pad, grids)]
         start = len(ids) + len(head)
         ids += head + body
         if role == "assistant":
             labels += [IGNORED] * len(head) + body
+            weights += [0.0] * len(head) + told
             turns.append((start, len(ids), text))
         else:
             labels += [IGNORED] * (len(head) + len(body))
+            weights += [0.0] * (len(head) + len(body))
     row = np.array(ids)
     sides = [seen.width_pixels // VISUAL_TOKEN_PIXELS for seen in rehearsal.sightings]
     return TokenRow(
         ids=row,
         labels=np.array(labels),
+        weights=np.array(weights, dtype=np.float32),
         positions=rope_positions(row, pad, sides),
         turns=tuple(turns),
         sightings=rehearsal.sightings,
@@ -80,10 +90,11 @@ def rope_positions(ids: NDArray[np.int64], pad: int, sides: list[int]) -> NDArra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenBatch:
-    """Rows padded on the right: ids and labels (b, n), positions (3, b, n)."""
+    """Rows padded on the right: ids, labels and weights (b, n), positions (3, b, n)."""
 
     ids: torch.Tensor
     labels: torch.Tensor
+    weights: torch.Tensor
     positions: torch.Tensor
     rows: tuple[TokenRow, ...]
 
@@ -93,14 +104,17 @@ def collate(rows: list[TokenRow], filler: int) -> TokenBatch:
     width = max(len(row.ids) for row in rows)
     ids = np.full((len(rows), width), filler)
     labels = np.full((len(rows), width), IGNORED)
+    weights = np.zeros((len(rows), width), dtype=np.float32)
     positions = np.zeros((3, len(rows), width), dtype=np.int64)
     for number, row in enumerate(rows):
         ids[number, : len(row.ids)] = row.ids
         labels[number, : len(row.ids)] = row.labels
+        weights[number, : len(row.ids)] = row.weights
         positions[:, number, : len(row.ids)] = row.positions
     return TokenBatch(
         ids=torch.from_numpy(ids),
         labels=torch.from_numpy(labels),
+        weights=torch.from_numpy(weights),
         positions=torch.from_numpy(positions),
         rows=tuple(rows),
     )
@@ -116,6 +130,16 @@ def batches_of(rows: list[TokenRow], token_budget: int) -> Iterator[list[TokenRo
         batch.append(row)
     if batch:
         yield batch
+
+
+def _weights(text: str, tokenizer: PreTrainedTokenizerFast) -> list[float]:
+    """One weight for each token of an assistant turn, its closing token included."""
+    found = [match.span() for match in _FOUND.finditer(text)]
+    offsets = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
+    return [
+        FOUND_WEIGHT if any(low <= start < high for low, high in found) else 1.0
+        for start, _ in offsets
+    ] + [1.0]
 
 
 def _expand(token: int, pad: int, grids: Iterator[int]) -> list[int]:

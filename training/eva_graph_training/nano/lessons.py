@@ -1,17 +1,19 @@
 """Short lessons for the language model: one turn and what it rests on, the rest left out.
 
 Whole conversations hold few decisions among many foreseeable words. A lesson is mostly decision:
-first turns, frames to read, overviews, and inventories, in which the place of every border colour
-is told and not only of the one asked for.
+frames to read, first turns, openings up to the first overview, overviews of their own, and
+inventories: overviews after which the place of every border colour is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from eva_graph_training.nano.rehearsal import (
+    IMAGE,
     SHORT_VIDEO_SECONDS,
     Rehearsal,
     random_rehearsal,
@@ -29,20 +31,49 @@ from eva_graph_training.world.scene import (
 )
 from eva_graph_training.world.teacher import Sighting, Task, next_turn, not_seen, seen_at
 
-READ_SHARE, FIRST_SHARE, OVERVIEW_SHARE = 0.35, 0.3, 0.09
 CLOSE_SHARE = SMALL_SHARE = 0.3
-OVERVIEW_FRAMES = (2, 12)
+INVENTORY_SHARE = 0.85
+OVERVIEW_FRAMES = (2, 20)
 INVENTORY_QUESTION = "Where is each border?"
 
 
-def random_lesson(rng: np.random.Generator) -> Rehearsal:
-    """A lesson of a random kind; what the three named shares leave are inventories."""
-    kind = rng.random()
-    if kind < READ_SHARE:
-        return reading(rng)
-    if kind < READ_SHARE + FIRST_SHARE:
-        return Rehearsal(messages=random_rehearsal(rng, time_share=0.5).messages[:3], sightings=())
-    return overview(rng, inventory=kind > READ_SHARE + FIRST_SHARE + OVERVIEW_SHARE)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixture:
+    """Shares of the kinds of text in training; whole conversations are what the others leave."""
+
+    readings: float
+    overviews: float
+    first_turns: float = 0.0
+    openings: float = 0.0
+    time_share: float = 0.35
+    """Share of questions on given times among whole conversations."""
+
+    def draw(self, rng: np.random.Generator) -> Rehearsal:
+        """A text of a random kind."""
+        kind = rng.random()
+        for share, make in (
+            (self.readings, reading),
+            (self.overviews, overview),
+            (self.first_turns, first_turn),
+            (self.openings, opening),
+        ):
+            if kind < share:
+                return make(rng)
+            kind -= share
+        return random_rehearsal(rng, time_share=self.time_share)
+
+
+def first_turn(rng: np.random.Generator) -> Rehearsal:
+    """A question of either kind and the first turn."""
+    return Rehearsal(messages=random_rehearsal(rng, time_share=0.5).messages[:3], sightings=())
+
+
+def opening(rng: np.random.Generator) -> Rehearsal:
+    """A conversation on an event up to the turn after its first overview."""
+    whole = random_rehearsal(rng, time_share=0.0)
+    messages = whole.messages[:5]
+    frames = messages[3][1].count(IMAGE)
+    return Rehearsal(messages=messages, sightings=whole.sightings[:frames])
 
 
 def reading(rng: np.random.Generator) -> Rehearsal:
@@ -57,7 +88,7 @@ def reading(rng: np.random.Generator) -> Rehearsal:
     return Rehearsal(messages=whole.messages[1:], sightings=whole.sightings)
 
 
-def overview(rng: np.random.Generator, *, inventory: bool) -> Rehearsal:
+def overview(rng: np.random.Generator, *, inventory_share: float = INVENTORY_SHARE) -> Rehearsal:
     """A scan of a few frames, each colour on at most one of them, and what follows from it."""
     task = _random_task(rng)
     borders: list[str | None] = [None] * int(
@@ -68,7 +99,7 @@ def overview(rng: np.random.Generator, *, inventory: bool) -> Rehearsal:
             borders[int(rng.integers(len(borders)))] = shown
     moments = [_moment(rng, border, small_share=SMALL_SHARE) for border in borders]
     look = _shots(rng, moments, SIDE_PIXELS // 4, task)
-    if not inventory:
+    if rng.random() >= inventory_share:
         return _lesson(task, look, next_turn(task, [look]))
     told = Task(question=INVENTORY_QUESTION, length_seconds=task.length_seconds)
     return _lesson(told, look, _inventory(look))

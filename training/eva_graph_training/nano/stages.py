@@ -24,7 +24,7 @@ from transformers import (
 )
 
 from eva_graph.policy.processor import chat_template, load_model
-from eva_graph_training.nano.dialogue import DialoguePlan, DialogueTraining
+from eva_graph_training.nano.dialogue import WHOLE, DialoguePlan, DialogueTraining
 from eva_graph_training.nano.evaluate import FRAMES, Frames, Outcome, ask_all
 from eva_graph_training.nano.features import FeaturePool, level_features
 from eva_graph_training.nano.folder import new_model, save_folder
@@ -67,7 +67,7 @@ class Workshop:
         training = DialogueTraining(
             DialoguePlan(), model, tokenizer, pool, self.work / "dialogue.pt"
         )
-        held_out = training.rehearsals(np.random.default_rng(987_654), 80, 1.0)
+        held_out = training.texts(np.random.default_rng(987_654), 80, WHOLE)
         training.run(held_out, LOG_EVERY)
         save_folder(model, tokenizer, self.work / "rehearsed", torch.float32)
 
