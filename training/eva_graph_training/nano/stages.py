@@ -39,7 +39,7 @@ TRAIN_SET = WorldSetPlan(first_seed=1000, short_videos=320, long_videos=60)
 TEST_SET = WorldSetPlan(
     first_seed=500_000, short_videos=130, long_videos=70, events_per_short=2, times_per_long=2
 )
-SFT = SftSettings(max_steps=400, learning_rate=1e-4)
+SFT = SftSettings(max_steps=200, learning_rate=2e-4, warmup_steps=10, train_vision=False)
 VOCABULARY_SIZE = 1024
 LOG_EVERY = 50
 _SMALL_SHARES = {OVERVIEW: 0.3, READING: 0.25, CLOSE: 1.0}
