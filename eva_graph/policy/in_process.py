@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from eva_graph.policy.prompt import Prompt, PromptBuilder
 
 _NEEDED = ("torch", "transformers")
-NOTICE_FILE = "eva_graph_policy.json"
+LIMITS_FILE = "eva_graph_policy.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,9 @@ class TransformersPolicy:
 
     Args:
         folder: weights, configuration, tokenizer and image processor as `save_pretrained` writes
-            them; an optional `eva_graph_policy.json` holds `{"notice": …, "knows": …}`:
-            a limit told to users, and the tag of the videos where it is no limit.
+            them; an optional `eva_graph_policy.json` holds `{"notice": …, "knows": …,
+            "max_new_tokens": …}`: a limit told to users, the tag of the videos where it is none,
+            and the longest turn the model should ever write.
         device: torch device; None takes CUDA where there is one.
         dtype: torch type of the weights, e.g. `"bfloat16"`; None takes float32 on a CPU and the
             stored type elsewhere.
@@ -74,6 +75,7 @@ class TransformersPolicy:
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self.info = _read_info(self._folder)
+        self._longest_turn: int | None = _read_limits(self._folder).get("max_new_tokens")
 
     @property
     def model(self) -> Any:
@@ -145,6 +147,7 @@ class TransformersPolicy:
         )
 
     def _room(self, prompt: Prompt, wanted: int) -> int:
+        wanted = min(wanted, self._longest_turn or wanted)
         context = self.info.context_tokens
         if context is None:
             return wanted
@@ -179,7 +182,7 @@ def _read_info(folder: Path) -> PolicyInfo:
     """Facts from the folder's JSON files; nothing heavy is loaded."""
     config = _read_json(folder, "config.json")
     image = _read_json(folder, "preprocessor_config.json")
-    limits = _read_json(folder, NOTICE_FILE) if (folder / NOTICE_FILE).is_file() else {}
+    limits = _read_limits(folder)
     return PolicyInfo(
         name=str(folder),
         backend="transformers",
@@ -188,6 +191,10 @@ def _read_info(folder: Path) -> PolicyInfo:
         notice=limits.get("notice"),
         knows=limits.get("knows"),
     )
+
+
+def _read_limits(folder: Path) -> dict[str, Any]:
+    return _read_json(folder, LIMITS_FILE) if (folder / LIMITS_FILE).is_file() else {}
 
 
 def _read_grid(folder: Path, image: dict[str, Any]) -> VisualGrid:

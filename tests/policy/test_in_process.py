@@ -22,7 +22,7 @@ from eva_graph.errors import (
     InvalidRequest,
     PolicyRejected,
 )
-from eva_graph.policy.in_process import NOTICE_FILE, TransformersPolicy
+from eva_graph.policy.in_process import LIMITS_FILE, TransformersPolicy
 from eva_graph.policy.processor import load_model, load_processor
 from eva_graph.policy.protocol import Completion, Policy
 
@@ -56,7 +56,7 @@ def next_turn(policy, ask, messages, look, **options):
 
 def test_info_is_read_from_the_folder(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    (copy / NOTICE_FILE).write_text(json.dumps({"notice": "knows nothing", "knows": "eva"}))
+    (copy / LIMITS_FILE).write_text(json.dumps({"notice": "knows nothing", "knows": "eva"}))
     policy = TransformersPolicy(copy)
     assert isinstance(policy, Policy)
     assert (policy.info.name, policy.info.backend) == (str(copy), "transformers")
@@ -185,3 +185,11 @@ async def test_async_gives_the_same(policy, ask, opening):
     request = ask(opening, max_new_tokens=6)
     first, second = await asyncio.gather(policy.agenerate(request), policy.agenerate(request))
     assert first.token_ids == second.token_ids == policy.generate(request).token_ids
+
+
+def test_a_folder_may_bound_its_turns(folder, tmp_path, ask, opening):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / LIMITS_FILE).write_text(json.dumps({"max_new_tokens": 7}))
+    completion = TransformersPolicy(copy).generate(ask(opening, max_new_tokens=50))
+    assert completion.completion_tokens == 7
+    assert completion.finish_reason == "length"

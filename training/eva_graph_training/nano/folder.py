@@ -23,6 +23,8 @@ NOTICE = (
     "nano knows only its synthetic world: on any other video, or any other kind of question, "
     "its answers mean nothing"
 )
+LONGEST_TURN_TOKENS = 256
+"""Twice what the teacher's longest turn takes: off its world nano would write on and on."""
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
 
 
@@ -58,7 +60,8 @@ def save_folder(
     )
     video = {"video_processor_type": "Qwen2VLVideoProcessor", "do_sample_frames": False}
     _write(folder / "video_preprocessor_config.json", {**image, **video})
-    _write(folder / "eva_graph_policy.json", {"notice": NOTICE, "knows": WORLD_COMMENT})
+    limits = {"notice": NOTICE, "knows": WORLD_COMMENT, "max_new_tokens": LONGEST_TURN_TOKENS}
+    _write(folder / "eva_graph_policy.json", limits)
 
 
 def _image_settings() -> dict[str, object]:
