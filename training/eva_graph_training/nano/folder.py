@@ -24,7 +24,7 @@ NOTICE = (
     "its answers mean nothing"
 )
 LONGEST_TURN_TOKENS = 256
-"""Twice what the teacher's longest turn takes: off its world nano would write on and on."""
+"""Three times what the teacher's longest turn takes: off its world nano would write on and on."""
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 12_845_056
 
 
