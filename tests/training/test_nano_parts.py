@@ -52,7 +52,7 @@ def test_digits_and_line_ends_are_tokens_of_their_own(tokenizer) -> None:
 
 
 def test_any_text_survives_and_contract_tags_are_kept_when_specials_are_dropped(tokenizer) -> None:
-    text = "<tool_call>{\"tool\": \"naïve 🎬\"}</tool_call>\n<answer>K</answer>"
+    text = '<tool_call>{"tool": "naïve 🎬"}</tool_call>\n<answer>K</answer>'
     ids = tokenizer.encode(text + "<|im_end|>")
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
     assert all(isinstance(token_id(tokenizer, tag), int) for tag in ADDED)
@@ -66,12 +66,14 @@ def test_encoding_equals_the_chat_template_with_pads_repeated(tokenizer) -> None
         row = encode(rehearsal, tokenizer)
         rendered = tokenizer.apply_chat_template(
             [{"role": role, "content": text} for role, text in rehearsal.messages],
-            return_dict=True, return_assistant_tokens_mask=True,
+            return_dict=True,
+            return_assistant_tokens_mask=True,
         )
         costs = iter([(seen.width_pixels // 28) ** 2 for seen in rehearsal.sightings])
         pairs = zip(rendered["input_ids"], rendered["assistant_masks"], strict=True)
-        expanded = [(i, trained) for i, trained in pairs
-                    for _ in range(next(costs) if i == pad else 1)]
+        expanded = [
+            (i, trained) for i, trained in pairs for _ in range(next(costs) if i == pad else 1)
+        ]
         assert [i for i, _ in expanded] == row.ids.tolist()
         assert [bool(trained) for _, trained in expanded] == (row.labels != IGNORED).tolist()
         assert ((row.weights > 0) == (row.labels != IGNORED)).all()
@@ -83,7 +85,8 @@ def test_positions_equal_the_models_own(tokenizer) -> None:
     ids = torch.from_numpy(row.ids)[None]
     sides = [seen.width_pixels // 14 for seen in row.sightings]
     positions, _ = model.get_rope_index(
-        ids, (ids == token_id(tokenizer, IMAGE_PAD)).int(),
+        ids,
+        (ids == token_id(tokenizer, IMAGE_PAD)).int(),
         image_grid_thw=torch.tensor([[1, side, side] for side in sides]),
     )
     assert (positions[:, 0].numpy() == row.positions).all()
@@ -110,8 +113,10 @@ def test_a_saved_folder_loads_alike_and_small(folder, tokenizer) -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) < 15e6
     weights = new_model(tokenizer, seed=5).state_dict()
     loaded = model.state_dict()
-    assert all(torch.equal(loaded[name], value.to(torch.bfloat16).float())
-               for name, value in weights.items())
+    assert all(
+        torch.equal(loaded[name], value.to(torch.bfloat16).float())
+        for name, value in weights.items()
+    )
 
 
 def test_rehearsals_read_exactly_as_the_graph_writes(tmp_path) -> None:
@@ -123,8 +128,9 @@ def test_rehearsals_read_exactly_as_the_graph_writes(tmp_path) -> None:
             graph = build_graph(TeacherPolicy({video.video_id: world}))
         for question in event_questions(world):
             run = tmp_path / f"run-{seed}-{question.text.split()[-1][:-1]}"
-            graph.invoke({"video": str(path), "question": question.text},
-                         context=Context(record=str(run)))
+            graph.invoke(
+                {"video": str(path), "question": question.text}, context=Context(record=str(run))
+            )
             (record,) = read_records(run)
             played = [(message["role"], flat(message)) for message in record.messages]
             assert played == list(rehearse(world, question).messages)

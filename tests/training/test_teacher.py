@@ -80,7 +80,8 @@ def test_moving_the_event_outside_all_that_was_seen_changes_no_call(tmp_path: Pa
     calls, seen = watch(world, question, tmp_path / "before")
     scanned = {round(t, 3) for t in seen[0]}
     elsewhere = next(
-        start for start in range(world.duration_seconds - 10)
+        start
+        for start in range(world.duration_seconds - 10)
         if start not in range(event.start_seconds - 10, event.end_seconds + 1)
         and is_free(world, event, start, scanned)
     )
@@ -135,12 +136,19 @@ def watch(world: World, question: str, folder: Path) -> tuple[list[dict], list[l
 def test_a_look_that_shows_no_such_border_is_told_and_followed_by_a_denser_one() -> None:
     task = Task(question="What letter is on the sign while the border is red?", length_seconds=90)
     world = make_world(3, 90)
-    nothing = [Sighting(label="00:03", width_pixels=56,
-                        moment=world.moment_at(world.events[0].start_seconds - 0.5))] * 12
+    nothing = [
+        Sighting(
+            label="00:03",
+            width_pixels=56,
+            moment=world.moment_at(world.events[0].start_seconds - 0.5),
+        )
+    ] * 12
     first, second = next_turn(task, []), next_turn(task, [nothing])
     assert split_parts(second).reflection == "The red border is in none of these frames."
-    frames = [parse_plan(split_parts(text).plan).candidates[0].arguments["nframes"]
-              for text in (first, second)]
+    frames = [
+        parse_plan(split_parts(text).plan).candidates[0].arguments["nframes"]
+        for text in (first, second)
+    ]
     assert frames == [12, 30]
 
 

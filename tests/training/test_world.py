@@ -71,8 +71,10 @@ def test_every_colour_is_at_most_one_event_over_one_steady_card() -> None:
         for event in world.events:
             length = event.end_seconds - event.start_seconds
             assert EVENT_SECONDS[0] <= length <= EVENT_SECONDS[1]
-            shown = {world.card_at(t / 10).letter
-                     for t in range(event.start_seconds * 10, event.end_seconds * 10)}
+            shown = {
+                world.card_at(t / 10).letter
+                for t in range(event.start_seconds * 10, event.end_seconds * 10)
+            }
             assert len(shown) == 1
 
 

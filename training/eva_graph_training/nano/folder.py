@@ -47,7 +47,11 @@ def save_folder(
     model.generation_config = GenerationConfig(
         eos_token_id=[end, pad], pad_token_id=pad, bos_token_id=pad, do_sample=False
     )
-    weights = {name: value.to(dtype) for name, value in model.state_dict().items()}
+    weights = {
+        name: value.to(dtype)
+        for name, value in model.state_dict().items()
+        if name != "lm_head.weight"  # tied to the word vectors
+    }
     model.save_pretrained(folder, state_dict=weights)
     for file in folder.glob("*.safetensors"):
         file.chmod(0o644)
