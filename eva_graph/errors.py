@@ -2,6 +2,7 @@
 
 EvaGraphError
 ├── ToolError                  text for the policy, an entry in the log (eva_graph_tools)
+├── StoreError                 frames cannot be written: disk full, no permission (eva_graph_tools)
 ├── PolicyError                could not write a turn: ends the episode, keeps the trajectory
 │   ├── PolicyUnavailable      refused, hung, cut off, or 5xx/429 until retries were spent
 │   ├── PolicyRejected         answered 4xx: the request itself is at fault

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from numbered_video import Clip, Recipe, number_of, picture, render
 
-from eva_graph_tools import Frame, FrameMissing, FrameRef, FrameStore, Video, encode, restore
+from eva_graph_tools import (
+    Frame,
+    FrameMissing,
+    FrameRef,
+    FrameStore,
+    StoreError,
+    Video,
+    encode,
+    restore,
+)
 
 Clips = Callable[[str], Clip]
 
@@ -191,3 +200,11 @@ def test_frames_print_their_shape_and_copy_their_pixels() -> None:
     shown.to_numpy()[:] = 0
     assert number_of(shown.to_numpy()) == 5
     assert shown.to_pil().size == (160, 96)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    with pytest.raises(StoreError, match="frames cannot be kept in") as told:
+        FrameStore(blocked).put(frame(1), "sha256:v")
+    assert "\n" not in str(told.value)

@@ -13,6 +13,7 @@ from eva_graph_tools.errors import (
     FrameMissing,
     InvalidArguments,
     SeekOutOfRange,
+    StoreError,
     ToolError,
     UnsupportedMedia,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "PreparedLook",
     "SeekArguments",
     "SeekOutOfRange",
+    "StoreError",
     "Tool",
     "ToolArguments",
     "ToolError",

@@ -1,6 +1,7 @@
 """Exceptions of the video tools; each message is one line that says what to do.
 
     EvaGraphError                 root of every error this project raises on purpose
+    ├── StoreError                frames cannot be written (disk full, no permission, …)
     └── ToolError                 text for the policy and an entry in the log
         ├── UnsupportedMedia      not a video that can be opened (missing, empty, no video, …)
         ├── DecodeError           a video, but these frames cannot be decoded (damaged, closed, …)
@@ -17,6 +18,10 @@ class EvaGraphError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+class StoreError(EvaGraphError):
+    """The frame store's folder cannot be written; nothing a policy could mend."""
 
 
 class ToolError(EvaGraphError):

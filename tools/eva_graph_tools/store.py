@@ -11,13 +11,14 @@ import os
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 from PIL import Image
 
-from eva_graph_tools.errors import FrameMissing
+from eva_graph_tools.errors import FrameMissing, StoreError
 from eva_graph_tools.frames import DEFAULT_ENCODING, Frame, FrameRef, encode, reference
 from eva_graph_tools.timecode import format_seconds
 
@@ -58,6 +59,9 @@ class FrameStore:
             frame: the decoded frame.
             video_id: `Video.video_id` of its video.
             encoding: "jpeg;q=1" to "jpeg;q=100" or "png".
+
+        Raises:
+            StoreError: the folder cannot be written.
         """
         data = encode(frame, encoding)
         ref = reference(frame, data, video_id=video_id, encoding=encoding)
@@ -74,7 +78,8 @@ class FrameStore:
         try:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == ref.sha256:
-                os.utime(path)
+                with suppress(OSError):  # a store that may only be read has no use for it
+                    os.utime(path)
                 return data
             path.unlink(missing_ok=True)
         except OSError:
@@ -94,6 +99,7 @@ class FrameStore:
 
         Raises:
             ValueError: their hash is another one.
+            StoreError: the folder cannot be written.
         """
         if hashlib.sha256(data).hexdigest() != ref.sha256:
             raise ValueError(f"these bytes are not those of {ref.uri}")
@@ -104,12 +110,21 @@ class FrameStore:
         try:
             os.utime(path)
         except FileNotFoundError:
+            self._create(path, data)
+            self._account(len(data))
+        except OSError as error:
+            if not path.is_file():
+                raise _unwritable(self.root, error) from error
+
+    def _create(self, path: Path, data: bytes) -> None:
+        try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
             Path(name).replace(path)
-            self._account(len(data))
+        except OSError as error:
+            raise _unwritable(self.root, error) from error
 
     def _account(self, written: int) -> None:
         if self.max_bytes is None:
@@ -132,6 +147,11 @@ class FrameStore:
                 return
             entry.path.unlink(missing_ok=True)
             total -= entry.size
+
+
+def _unwritable(root: Path, error: OSError) -> StoreError:
+    reason = error.strerror or type(error).__name__
+    return StoreError(f"frames cannot be kept in {root} ({reason}): free it or choose another one")
 
 
 @dataclass(frozen=True, slots=True)
