@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from eva_graph.errors import PolicyError
 from eva_graph.policy.protocol import Completion, Policy, PolicyRequest
@@ -34,8 +34,8 @@ _Resume: TypeAlias = Callable[[], Ask]
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    value: Any
+class _Done(Generic[T]):
+    value: T
 
 
 def run_sync(core: Core[T]) -> T:
@@ -43,7 +43,7 @@ def run_sync(core: Core[T]) -> T:
     step = _advance(core, lambda: next(core))
     while isinstance(step, Ask):
         step = _advance(core, _answer(core, step))
-    return step.value  # type: ignore[no-any-return]
+    return step.value
 
 
 async def run_async(core: Core[T]) -> T:
@@ -52,10 +52,10 @@ async def run_async(core: Core[T]) -> T:
     while isinstance(step, Ask):
         resume = await _answer_async(core, step)
         step = await asyncio.to_thread(_advance, core, resume)
-    return step.value  # type: ignore[no-any-return]
+    return step.value
 
 
-def _advance(core: Core[Any], resume: _Resume) -> Ask | _Done:
+def _advance(core: Core[T], resume: _Resume) -> Ask | _Done[T]:
     try:
         return resume()
     except StopIteration as done:  # must not cross a thread's future
