@@ -196,7 +196,7 @@ class LookExecutor:
         if isinstance(prepared, ToolError):
             return CallResult(call=call, error=str(prepared))
         try:
-            frames = prepared.run(self.video)
+            output = prepared.run(self.video, timeout_seconds=None, artifacts=None)
         except ToolError as error:
             return CallResult(
                 call=call,
@@ -205,6 +205,7 @@ class LookExecutor:
                 estimated_visual_tokens=prepared.estimated_visual_tokens,
                 seconds=time.perf_counter() - started,
             )
+        frames = output.frames
         refs = tuple(self.store.put(frame, self.video.video_id) for frame in frames)
         return CallResult(
             call=call,

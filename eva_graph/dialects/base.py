@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.turn import Outcome, ToolCall, TurnParts
 from eva_graph.policy.protocol import NativeCall
-from eva_graph_tools import Frame, FrameRef, Tool, Video, VideoInfo, VisualGrid
+from eva_graph_tools import FrameRef, Tool, ToolOutput, Video, VideoInfo, VisualGrid
 
 Closing = Literal["continue", "answer_now"]
 """How a look's message ends: looks remain, or this was the last permitted one."""
@@ -56,8 +57,15 @@ class PreparedCall(Protocol):
         """What differs from the request, one short sentence each, for the policy."""
         ...
 
-    def run(self, video: Video) -> list[Frame]:
-        """Decode the frames. Raises `ToolError`."""
+    @property
+    def text_tokens(self) -> int:
+        """At most how many tokens of text the look writes, labels aside."""
+        ...
+
+    def run(
+        self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None
+    ) -> ToolOutput:
+        """Look. Raises `ToolError`."""
         ...
 
     def clock(self, nframes: int) -> tuple[int, ...] | None:

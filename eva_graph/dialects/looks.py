@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from eva_graph_tools import Frame, PreparedLook, Video, execute
+from eva_graph_tools import PreparedLook, ToolOutput, Video, execute
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,16 @@ class ToolCallPlan:
         """What was changed."""
         return tuple(self.look.notes)
 
-    def run(self, video: Video) -> list[Frame]:
-        """Decode. Raises `ToolError`."""
-        return execute(video, self.look)
+    @property
+    def text_tokens(self) -> int:
+        """What the tool says of itself."""
+        return self.look.tool.text_tokens
+
+    def run(
+        self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None
+    ) -> ToolOutput:
+        """Look. Raises `ToolError`."""
+        return execute(video, self.look, timeout_seconds=timeout_seconds, artifacts=artifacts)
 
     def clock(self, nframes: int) -> tuple[int, ...] | None:
         """None: labels are true times."""

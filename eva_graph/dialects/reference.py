@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AnyMessage, ToolMessage
@@ -35,7 +36,7 @@ from eva_graph.dialects.parsing_reference import (
 )
 from eva_graph.dialects.turn import Outcome, ToolCall
 from eva_graph.policy.protocol import NativeCall
-from eva_graph_tools import Frame, InvalidArguments, Tool, Video, VideoInfo, VisualGrid
+from eva_graph_tools import InvalidArguments, Tool, ToolOutput, Video, VideoInfo, VisualGrid
 
 
 class SampleLost(InvalidArguments):
@@ -50,8 +51,11 @@ class ReferenceLook:
     estimated_visual_tokens: int
     info: VideoInfo
     notes: tuple[str, ...] = ()
+    text_tokens: int = 0
 
-    def run(self, video: Video) -> list[Frame]:
+    def run(
+        self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None
+    ) -> ToolOutput:
         """The frame nearest to each instant by average rate, as decord's index rule picks it."""
         wanted, rate, shown = self.applied, self.info.average_fps, video.frame_times_seconds
         begin = self.info.start_offset_seconds
@@ -64,7 +68,10 @@ class ReferenceLook:
         )
         indices = [max(0, min(round((time - begin) * rate), len(shown) - 1)) for time in times]
         size = harness_size(self.info.width, self.info.height, wanted["resize"])
-        return video.frames_at([float(shown[index]) for index in indices], size=size)
+        frames = video.frames_at(
+            [float(shown[index]) for index in indices], size=size, timeout_seconds=timeout_seconds
+        )
+        return ToolOutput(frames=tuple(frames))
 
     def clock(self, nframes: int) -> tuple[int, ...] | None:
         """Label seconds from the requested range."""

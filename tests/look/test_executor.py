@@ -14,7 +14,7 @@ from eva_graph.dialects import Calls, EvaDialect, Malformed, NativeDialect
 from eva_graph.look import LookExecutor, LookReply
 from eva_graph.policy.protocol import NativeCall
 from eva_graph.state import Spent
-from eva_graph_tools import TOOLS, DecodeError, Frame, FrameStore, Tool, Video, VisualGrid
+from eva_graph_tools import TOOLS, DecodeError, FrameStore, LookSettings, Tool, ToolOutput, Video
 
 Make = Callable[..., LookExecutor]
 WAIT_SECONDS = 60
@@ -43,7 +43,7 @@ def seek(*times: Any) -> str:
     return block(*[{"time": time} for time in times], tool="seek")
 
 
-def running(run: Callable[[Video, Any, VisualGrid], list[Frame]]) -> dict[str, Tool]:
+def running(run: Callable[[Video, Any, LookSettings], ToolOutput]) -> dict[str, Tool]:
     """The `seek` tool with another way to decode."""
     return {"seek": replace(TOOLS["seek"], run=run)}
 
@@ -82,9 +82,9 @@ def test_results_stand_in_call_order(executor: Make) -> None:
 def test_calls_of_one_turn_run_side_by_side(executor: Make) -> None:
     together = threading.Barrier(3)
 
-    def run(video: Video, arguments: Any, grid: VisualGrid) -> list[Frame]:
+    def run(video: Video, arguments: Any, settings: LookSettings) -> ToolOutput:
         together.wait(WAIT_SECONDS)  # breaks unless all three are here at once
-        return TOOLS["seek"].run(video, arguments, grid)
+        return TOOLS["seek"].run(video, arguments, settings)
 
     reply = play(executor(tools=running(run)), seek(1, 2, 3))
     assert [frame.pts_seconds for r in reply.results for frame in r.frames] == [1.0, 2.0, 3.0]
@@ -93,12 +93,12 @@ def test_calls_of_one_turn_run_side_by_side(executor: Make) -> None:
 def test_a_slow_first_call_stays_first(executor: Make) -> None:
     second_is_done = threading.Event()
 
-    def run(video: Video, arguments: Any, grid: VisualGrid) -> list[Frame]:
+    def run(video: Video, arguments: Any, settings: LookSettings) -> ToolOutput:
         if arguments.time == 6:
             assert second_is_done.wait(WAIT_SECONDS)
-        frames = TOOLS["seek"].run(video, arguments, grid)
+        output = TOOLS["seek"].run(video, arguments, settings)
         second_is_done.set()
-        return frames
+        return output
 
     reply = play(executor(tools=running(run)), seek(6, 2))
     assert [frame.pts_seconds for r in reply.results for frame in r.frames] == [6.0, 2.0]
@@ -151,10 +151,10 @@ def test_a_long_list_of_mistakes_stays_short(executor: Make) -> None:
 
 
 def test_a_failing_tool_is_text_for_the_policy(executor: Make) -> None:
-    def run(video: Video, arguments: Any, grid: VisualGrid) -> list[Frame]:
+    def run(video: Video, arguments: Any, settings: LookSettings) -> ToolOutput:
         if arguments.time == 2:
             raise DecodeError("clip.mp4: nothing can be decoded at 2 s")
-        return TOOLS["seek"].run(video, arguments, grid)
+        return TOOLS["seek"].run(video, arguments, settings)
 
     reply = play(executor(tools=running(run)), seek(1, 2))
     assert [result.error for result in reply.results] == [
@@ -170,7 +170,7 @@ def test_a_failing_tool_is_text_for_the_policy(executor: Make) -> None:
 
 
 def test_a_bug_crashes(executor: Make) -> None:
-    def run(video: Video, arguments: Any, grid: VisualGrid) -> list[Frame]:
+    def run(video: Video, arguments: Any, settings: LookSettings) -> ToolOutput:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -169,7 +169,7 @@ def test_the_estimate_is_what_is_spent(
         except InvalidArguments:
             assert start >= 20 - 1e-3
             return
-        frames = execute(video, prepared)
+        frames = execute(video, prepared).frames
     spent = sum(GRID.visual_tokens(frame.width, frame.height) for frame in frames)
     per_frame = prepared.estimated_visual_tokens // prepared.applied["nframes"]
     assert spent == per_frame * len(frames) <= prepared.estimated_visual_tokens <= 3000
@@ -180,11 +180,11 @@ def test_the_estimate_is_what_is_spent(
 def test_tools_show_what_they_were_asked_for(video: Video) -> None:
     arguments = {"start_time": "00:03", "end_time": "00:04", "nframes": 3, "resize": 0.5}
     prepared = prepare("frame_select", arguments, info=video.info, grid=GRID, look_budget=12_000)
-    frames = execute(video, prepared)
+    frames = execute(video, prepared).frames
     assert [number_of(frame.to_numpy()) for frame in frames] == [30, 34, 39]
     assert {(frame.width, frame.height) for frame in frames} == {(80, 48)}
     prepared = prepare("seek", {"time": 99}, info=video.info, grid=GRID, look_budget=12_000)
-    (last,) = execute(video, prepared)
+    (last,) = execute(video, prepared).frames
     assert number_of(last.to_numpy()) == 199
 
 
@@ -206,7 +206,7 @@ def test_a_new_tool_needs_only_an_entry(video: Video) -> None:
     prepared = prepare(
         "peek", {"time": 1}, info=video.info, grid=GRID, look_budget=12_000, tools=tools
     )
-    assert number_of(execute(video, prepared)[0].to_numpy()) == 10
+    assert number_of(execute(video, prepared).frames[0].to_numpy()) == 10
 
 
 def test_the_public_names_are_sorted_and_there() -> None:

@@ -9,6 +9,7 @@ Importing this package loads neither LangGraph nor torch.
 from eva_graph_tools.arguments import ToolArguments
 from eva_graph_tools.errors import (
     DecodeError,
+    DecodeTimeout,
     EvaGraphError,
     FrameMissing,
     InvalidArguments,
@@ -20,18 +21,21 @@ from eva_graph_tools.errors import (
 from eva_graph_tools.frame_select import FrameSelectArguments
 from eva_graph_tools.frames import Frame, FrameRef, encode
 from eva_graph_tools.info import VideoInfo
+from eva_graph_tools.output import Artifact, ToolOutput
 from eva_graph_tools.registry import TOOLS, PreparedLook, execute, prepare
 from eva_graph_tools.restore import restore
 from eva_graph_tools.seek import SeekArguments
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.store import FrameStore
 from eva_graph_tools.timecode import labels, parse_time
-from eva_graph_tools.tool import Tool
+from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 
 __all__ = [
     "TOOLS",
+    "Artifact",
     "DecodeError",
+    "DecodeTimeout",
     "EvaGraphError",
     "Frame",
     "FrameMissing",
@@ -39,6 +43,7 @@ __all__ = [
     "FrameSelectArguments",
     "FrameStore",
     "InvalidArguments",
+    "LookSettings",
     "PreparedLook",
     "SeekArguments",
     "SeekOutOfRange",
@@ -46,6 +51,7 @@ __all__ = [
     "Tool",
     "ToolArguments",
     "ToolError",
+    "ToolOutput",
     "UnsupportedMedia",
     "Video",
     "VideoInfo",

@@ -5,6 +5,7 @@
     └── ToolError                 text for the policy and an entry in the log
         ├── UnsupportedMedia      not a video that can be opened (missing, empty, no video, …)
         ├── DecodeError           a video, but these frames cannot be decoded (damaged, closed, …)
+        │   └── DecodeTimeout     … not within `timeout_seconds`
         ├── SeekOutOfRange        a time outside the video
         ├── InvalidArguments      tool arguments that cannot be applied
         └── FrameMissing          a stored frame is gone or does not match its hash
@@ -34,6 +35,10 @@ class UnsupportedMedia(ToolError):
 
 class DecodeError(ToolError):
     """The video opened, but the frames asked for cannot be decoded."""
+
+
+class DecodeTimeout(DecodeError):
+    """A call took longer than its `timeout_seconds`; its decoder is not used again."""
 
 
 class SeekOutOfRange(ToolError):

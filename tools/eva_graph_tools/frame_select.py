@@ -4,11 +4,11 @@ from pydantic import Field
 
 from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
 from eva_graph_tools.errors import InvalidArguments
-from eva_graph_tools.frames import Frame
 from eva_graph_tools.info import VideoInfo
+from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.timecode import format_seconds
-from eva_graph_tools.tool import Tool
+from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 
 
@@ -69,14 +69,16 @@ def estimate(arguments: FrameSelectArguments, info: VideoInfo, grid: VisualGrid)
     return grid.estimate(info.width, info.height, arguments.resize, arguments.nframes)
 
 
-def run(video: Video, arguments: FrameSelectArguments, grid: VisualGrid) -> list[Frame]:
+def run(video: Video, arguments: FrameSelectArguments, settings: LookSettings) -> ToolOutput:
     """The frames at their final size, by the rule of `Video.frame_select`."""
-    return video.frame_select(
+    frames = video.frame_select(
         arguments.start_time,
         arguments.end_time,
         nframes=arguments.nframes,
-        size=grid.final_size(video.info.width, video.info.height, arguments.resize),
+        size=settings.grid.final_size(video.info.width, video.info.height, arguments.resize),
+        timeout_seconds=settings.timeout_seconds,
     )
+    return ToolOutput(frames=tuple(frames))
 
 
 FRAME_SELECT = Tool(

@@ -2,16 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from eva_graph_tools.arguments import ToolArguments, read_arguments
 from eva_graph_tools.errors import InvalidArguments
 from eva_graph_tools.frame_select import FRAME_SELECT
-from eva_graph_tools.frames import Frame
 from eva_graph_tools.info import VideoInfo
+from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
-from eva_graph_tools.tool import Tool
+from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK)}
@@ -75,10 +76,24 @@ def prepare(
     )
 
 
-def execute(video: Video, look: PreparedLook) -> list[Frame]:
-    """Decode the frames of a prepared look, in order of time, at their final size.
+def execute(
+    video: Video,
+    look: PreparedLook,
+    *,
+    timeout_seconds: float | None = None,
+    artifacts: Path | None = None,
+) -> ToolOutput:
+    """Run a prepared look: its frames in order of time, at their final size.
+
+    Args:
+        video: the video to look at.
+        look: what `prepare` returned.
+        timeout_seconds: how long it may take; None is unbounded.
+        artifacts: folder for files that a tool makes; None is the system's temporary folder.
 
     Raises:
+        DecodeTimeout: it took longer.
         ToolError: the frames cannot be decoded.
     """
-    return look.tool.run(video, look.arguments, look.grid)
+    settings = LookSettings(grid=look.grid, timeout_seconds=timeout_seconds, artifacts=artifacts)
+    return look.tool.run(video, look.arguments, settings)

@@ -3,10 +3,10 @@
 from pydantic import Field
 
 from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
-from eva_graph_tools.frames import Frame
 from eva_graph_tools.info import VideoInfo
+from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.sizing import VisualGrid
-from eva_graph_tools.tool import Tool
+from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 
 
@@ -40,10 +40,11 @@ def estimate(arguments: SeekArguments, info: VideoInfo, grid: VisualGrid) -> int
     return grid.estimate(info.width, info.height, arguments.resize, 1)
 
 
-def run(video: Video, arguments: SeekArguments, grid: VisualGrid) -> list[Frame]:
+def run(video: Video, arguments: SeekArguments, settings: LookSettings) -> ToolOutput:
     """The frame on screen at the time, at its final size."""
-    size = grid.final_size(video.info.width, video.info.height, arguments.resize)
-    return [video.seek(arguments.time, size=size)]
+    size = settings.grid.final_size(video.info.width, video.info.height, arguments.resize)
+    frame = video.seek(arguments.time, size=size, timeout_seconds=settings.timeout_seconds)
+    return ToolOutput(frames=(frame,))
 
 
 SEEK = Tool(

@@ -6,9 +6,8 @@ caller at a time and releases the interpreter lock while it does.
 """
 
 import math
-import threading
 from collections.abc import Iterable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +16,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
 from eva_graph_tools.frames import Box, Frame
-from eva_graph_tools.index import build_index
-from eva_graph_tools.info import VideoInfo, describe, read_header
-from eva_graph_tools.media import content_id, open_source, regular_file
-from eva_graph_tools.picture import Geometry, Painter, geometry_of
+from eva_graph_tools.local_reader import LocalReader
+from eva_graph_tools.media import regular_file
+from eva_graph_tools.reader import Reader
 from eva_graph_tools.sampling import Target, exact_targets, key_targets, range_targets
 from eva_graph_tools.timecode import format_seconds
 
@@ -43,15 +40,13 @@ class Video:
         video_id: "sha256:<hex>" of its size, first and last MiB.
     """
 
-    def __init__(self, path: Path, decoder: Decoder, info: VideoInfo, geometry: Geometry) -> None:
+    def __init__(self, reader: Reader) -> None:
         """Use `Video.open`."""
-        self.path = path
-        self.info = info
-        self.video_id = content_id(path)
-        self._decoder: Decoder | None = decoder
-        self._index = decoder.index
-        self._geometry = geometry
-        self._lock = threading.Lock()
+        self._reader = reader
+        self.path = reader.opened.path
+        self.info = reader.opened.info
+        self.video_id = reader.opened.video_id
+        self._index = reader.opened.index
 
     @cached_property
     def frame_times_seconds(self) -> npt.NDArray[np.float64]:
@@ -60,35 +55,17 @@ class Video:
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> "Video":
-        """Open a video file: reads its packets once and decodes its first frame.
+        """Open a video file: indexes its packets and decodes its first frame.
 
         Raises:
             UnsupportedMedia: not an existing video file of a supported kind.
             DecodeError: a video of which no frame can be decoded.
         """
-        file = regular_file(Path(path))
-        source = open_source(file)
-        header = read_header(*source)
-        index = build_index(*source)
-        if index is None:
-            source[0].close()
-            raise DecodeError(f"{file.name}: the video stream holds no frames")
-        decoder = Decoder(partial(open_source, file), source, index)
-        first = decoder.first(lambda frame: geometry_of(frame, header.sample_aspect_ratio))
-        if first is None:
-            decoder.close()
-            raise DecodeError(f"{file.name}: no frame can be decoded, the file is damaged")
-        # Time zero is the first frame that can be shown: a file cut between key frames starts
-        # with pictures that refer to what was cut away.
-        decoder.index = index = index.starting_at(first[0])
-        return cls(file, decoder, describe(header, index, first[1]), first[1])
+        return cls(LocalReader.open(regular_file(Path(path))))
 
     def close(self) -> None:
         """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""
-        with self._lock:
-            if self._decoder is not None:
-                self._decoder.close()
-                self._decoder = None
+        self._reader.close()
 
     def __enter__(self) -> "Video":
         return self
@@ -114,6 +91,7 @@ class Video:
         size: tuple[int, int] | None = None,
         mode: Literal["exact", "key"] = "exact",
         box: Box | None = None,
+        timeout_seconds: float | None = None,
     ) -> list[Frame]:
         """One frame per time, in the order given; any order, duplicates allowed.
 
@@ -124,25 +102,35 @@ class Video:
             mode: "exact": the frame on screen at the time. "key": the key frame nearest to it,
                 which is far cheaper and carries its own true time.
             box: part of the picture to show, (x0, y0, x1, y1) as fractions of it.
+            timeout_seconds: how long the call may take; None is unbounded.
 
         Raises:
             SeekOutOfRange: a time outside the video.
             InvalidArguments: resize, size or box make no picture.
+            DecodeTimeout: the call took longer.
             DecodeError: a frame cannot be decoded, or the video is closed.
         """
         times = [self._within(seconds) for seconds in times_seconds]
         find = exact_targets if mode == "exact" else key_targets
-        frames = self._take(find(self._index, times), self._size(resize, size, box), box)
+        targets = find(self._index, times)
+        frames = self._take(targets, self._size(resize, size, box), box, timeout_seconds)
         for seconds, frame in zip(times, frames, strict=True):
             if frame is None:
                 raise self._undecodable(seconds)
         return [frame for frame in frames if frame is not None]
 
     def seek(
-        self, time_seconds: float, *, resize: float = 1.0, size: tuple[int, int] | None = None
+        self,
+        time_seconds: float,
+        *,
+        resize: float = 1.0,
+        size: tuple[int, int] | None = None,
+        timeout_seconds: float | None = None,
     ) -> Frame:
         """The frame on screen at a time. Arguments and errors as in `frames_at`."""
-        return self.frames_at([time_seconds], resize=resize, size=size)[0]
+        return self.frames_at(
+            [time_seconds], resize=resize, size=size, timeout_seconds=timeout_seconds
+        )[0]
 
     def frame_select(
         self,
@@ -153,6 +141,7 @@ class Video:
         resize: float = 1.0,
         size: tuple[int, int] | None = None,
         mode: Literal["auto", "exact"] = "auto",
+        timeout_seconds: float | None = None,
     ) -> list[Frame]:
         """Frames spread over a range, in order of time, each frame once.
 
@@ -168,6 +157,7 @@ class Video:
         Raises:
             SeekOutOfRange: the range leaves the video, or ends before it starts.
             InvalidArguments: nframes below 1, or resize or size make no picture.
+            DecodeTimeout: the call took longer than `timeout_seconds`.
             DecodeError: no frame of the range can be decoded, or the video is closed.
         """
         start, end = self._within(start_seconds), self._within(end_seconds)
@@ -176,35 +166,40 @@ class Video:
         if nframes < 1:
             raise InvalidArguments(f"nframes must be at least 1, not {nframes}")
         targets = range_targets(self._index, start, end, nframes, auto=mode == "auto")
-        frames = self._take(targets, self._size(resize, size, None), None)
+        frames = self._take(targets, self._size(resize, size, None), None, timeout_seconds)
         kept = {frame.pts_seconds: frame for frame in reversed(frames) if frame is not None}
         if not kept:
             raise self._undecodable(targets[0].requested_seconds)
         return [kept[pts] for pts in sorted(kept)]
 
     def _take(
-        self, targets: Sequence[Target], size: tuple[int, int], box: Box | None
+        self,
+        targets: Sequence[Target],
+        size: tuple[int, int],
+        box: Box | None,
+        timeout_seconds: float | None,
     ) -> list[Frame | None]:
-        painter = Painter(self._geometry, size, box)
-        with self._lock:
-            if self._decoder is None:
-                raise DecodeError(f"{self.path.name}: the video is closed, open it again")
-            found = self._decoder.decode({target.index for target in targets}, painter.paint)
-        frames: list[Frame | None] = []
-        for target in targets:
-            delivered = found.get(target.index)
-            frames.append(
-                None
-                if delivered is None
-                else Frame(
-                    pts_seconds=self._index.seconds(delivered[0]),
-                    requested_seconds=target.requested_seconds,
-                    snapped=target.snapped,
-                    pixels=delivered[1],
-                    box=box,
-                )
+        wanted = sorted({target.index for target in targets})
+        arguments = {
+            "wanted": wanted,
+            "size": list(size),
+            "box": None if box is None else list(box),
+        }
+        reply = self._reader.perform("frames", arguments, timeout_seconds=timeout_seconds)
+        found = dict(zip([w for w, _ in reply.values["delivered"]], reply.arrays, strict=True))
+        shown = dict(reply.values["delivered"])
+        return [
+            Frame(
+                pts_seconds=self._index.seconds(shown[target.index]),
+                requested_seconds=target.requested_seconds,
+                snapped=target.snapped,
+                pixels=found[target.index],
+                box=box,
             )
-        return frames
+            if target.index in found
+            else None
+            for target in targets
+        ]
 
     def _within(self, seconds: float) -> float:
         duration = self.info.duration_seconds

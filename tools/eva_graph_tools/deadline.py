@@ -1,0 +1,36 @@
+"""`Deadline`: how long a call may take, checked between packets."""
+
+import time
+from dataclasses import dataclass
+
+from eva_graph_tools.errors import DecodeTimeout
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the monotonic clock, or never."""
+
+    at: float | None = None
+
+    @classmethod
+    def after(cls, timeout_seconds: float | None) -> "Deadline":
+        """That many seconds from now; None never comes.
+
+        Raises:
+            ValueError: a timeout that is not positive.
+        """
+        if timeout_seconds is None:
+            return cls()
+        if not timeout_seconds > 0:
+            raise ValueError(f"timeout_seconds must be positive, not {timeout_seconds}")
+        return cls(time.monotonic() + timeout_seconds)
+
+    @property
+    def remaining_seconds(self) -> float | None:
+        """What is left, not below 0; None where there is no limit."""
+        return None if self.at is None else max(0.0, self.at - time.monotonic())
+
+    def check(self) -> None:
+        """Raises `DecodeTimeout` when the moment has passed."""
+        if self.at is not None and time.monotonic() > self.at:
+            raise DecodeTimeout("the video took longer than timeout_seconds: ask for less of it")

@@ -1,0 +1,51 @@
+"""The operations by name: what can be asked of a video file, here or in a worker process."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from eva_graph_tools.deadline import Deadline
+from eva_graph_tools.decode import Decoder
+from eva_graph_tools.picture import Painter
+from eva_graph_tools.reader import Opened, Reply
+
+
+class Media(Protocol):
+    """The file as an operation sees it."""
+
+    @property
+    def opened(self) -> Opened:
+        """What is known of the file."""
+        ...
+
+    def decoder(self, deadline: Deadline) -> AbstractContextManager[Decoder]:
+        """A decoder for the caller's sole use."""
+        ...
+
+
+class Operation(Protocol):
+    """Arguments are JSON and come from this package; what they lead to in the file is untrusted."""
+
+    def __call__(self, media: Media, arguments: Mapping[str, Any], deadline: Deadline, /) -> Reply:
+        """Raises `ToolError`."""
+        ...
+
+
+def frames(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
+    """Decode and paint frames by display index.
+
+    Arguments: `wanted` display indices, `size` [width, height], `box` or None. Values:
+    `delivered` is [wanted, index of the frame that stands for it] for each array.
+    """
+    box = arguments["box"]
+    size = (int(arguments["size"][0]), int(arguments["size"][1]))
+    painter = Painter(media.opened.geometry, size, tuple(box) if box else None)
+    with media.decoder(deadline) as decoder:
+        found = decoder.decode(arguments["wanted"], painter.paint)
+    return Reply(
+        values={"delivered": [[wanted, index] for wanted, (index, _) in found.items()]},
+        arrays=tuple(pixels for _, pixels in found.values()),
+    )
+
+
+OPERATIONS: dict[str, Operation] = {"frames": frames}
