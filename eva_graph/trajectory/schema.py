@@ -31,6 +31,8 @@ class VideoRecord(_Record):
     height: int
     average_fps: float
     start_offset_seconds: float
+    subtitles: str | None = None
+    """The subtitle file that was given with the video."""
 
 
 class PolicyRecord(_Record):
@@ -53,6 +55,15 @@ class FrameRecord(_Record):
     snapped: bool
 
 
+class ArtifactRecord(_Record):
+    """A file that a tool made, and the part of the video that it really holds."""
+
+    path: str
+    media_type: str
+    start_seconds: float
+    end_seconds: float
+
+
 class CallRecord(_Record):
     """One tool call: what was asked, what ran, what came back."""
 
@@ -65,6 +76,11 @@ class CallRecord(_Record):
     notes: list[str] = Field(default_factory=list)
     error: str | None = None
     frames: list[FrameRecord] = Field(default_factory=list)
+    text: str = ""
+    """Lines that the look gave the policy to read."""
+    artifacts: list[ArtifactRecord] = Field(default_factory=list)
+    cached: bool = False
+    """The same look had been taken before: nothing was decoded."""
     seconds: float = 0.0
 
 
