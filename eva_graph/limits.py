@@ -22,7 +22,7 @@ TURN_ROOM_TOKENS = 1024
 """A turn that looks again needs at least this much beside it (a quarter of a small context)."""
 FRAME_TEXT_TOKENS = 12
 """A frame's label and the tags around it, beside its visual tokens."""
-_CHARACTERS_PER_TOKEN = 3  # cautious for English and JSON; only used where nothing better is known
+CHARACTERS_PER_TOKEN = 3  # cautious for English and JSON; only used where nothing better is known
 _TOKENS_PER_MESSAGE = 8
 _TOKENS_PER_IMAGE = 2
 
@@ -97,7 +97,7 @@ def estimate_tokens(messages: Sequence[AnyMessage], grid: VisualGrid) -> int:
         for block in blocks_of(message):
             frame = frame_of(block)
             if frame is None:
-                total += len(str(block.get("text", ""))) // _CHARACTERS_PER_TOKEN
+                total += len(str(block.get("text", ""))) // CHARACTERS_PER_TOKEN
             else:
                 total += grid.visual_tokens(frame.width, frame.height) + _TOKENS_PER_IMAGE
     return total

@@ -7,10 +7,10 @@ tool's error becomes text for the policy and an entry in the result. A bug crash
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from langchain_core.messages import AnyMessage
 
@@ -21,6 +21,7 @@ from eva_graph.dialects.parsing import WRITE_ONE
 from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
 from eva_graph.limits import FRAME_TEXT_TOKENS, Limits, estimate_tokens
+from eva_graph.look_run import CallRunner, ReadyCall
 from eva_graph.policy.protocol import NativeCall
 from eva_graph.state import Spent, StopReason
 from eva_graph_tools import FrameStore, Tool, ToolError, Video
@@ -77,6 +78,10 @@ class LookExecutor:
     store: FrameStore
     tools: Mapping[str, Tool]
     limits: Limits = field(default_factory=Limits)
+    timeout_seconds: float | None = None
+    """How long one call may take."""
+    artifacts: Path | None = None
+    """Folder for files that tools make; None is the system's temporary folder."""
 
     def read(
         self,
@@ -107,9 +112,9 @@ class LookExecutor:
         results: list[CallResult] = []
         lost = False
         if isinstance(outcome, Calls):
-            prepared = self._prepare_all(outcome.calls, spent)
-            results = self._run_all(outcome.calls, prepared)
-            lost = any(isinstance(item, SampleLost) for item in prepared)
+            ready = self._prepare_all(outcome.calls, spent)
+            results = self._run_all(ready)
+            lost = any(isinstance(item.prepared, SampleLost) for item in ready)
 
         def render(closing: Closing) -> list[AnyMessage]:
             if isinstance(outcome, Malformed):
@@ -143,32 +148,38 @@ class LookExecutor:
             context_tokens=spent["context_tokens"] + estimate_tokens(messages, self.limits.grid),
         )
 
-    def _run_all(
-        self, calls: Sequence[ToolCall], prepared: Sequence[PreparedCall | ToolError]
-    ) -> list[CallResult]:
-        if len(calls) == 1:
-            return [self._run(calls[0], prepared[0])]
-        with ThreadPoolExecutor(min(len(calls), _MAX_WORKERS), thread_name_prefix="look") as pool:
-            return list(pool.map(self._run, calls, prepared))
+    def _run_all(self, ready: Sequence[ReadyCall]) -> list[CallResult]:
+        runner = CallRunner(
+            video=self.video,
+            store=self.store,
+            grid=self.limits.grid,
+            timeout_seconds=self.timeout_seconds,
+            artifacts=self.artifacts,
+        )
+        if len(ready) == 1:
+            return [runner.run(ready[0])]
+        with ThreadPoolExecutor(min(len(ready), _MAX_WORKERS), thread_name_prefix="look") as pool:
+            return list(pool.map(runner.run, ready))
 
-    def _prepare_all(
-        self, calls: Sequence[ToolCall], spent: Spent
-    ) -> list[PreparedCall | ToolError]:
+    def _prepare_all(self, calls: Sequence[ToolCall], spent: Spent) -> list[ReadyCall]:
         """Every call within its budget; what the episode has left is shared in call order."""
-        prepared: list[PreparedCall | ToolError] = []
+        ready: list[ReadyCall] = []
         visual, context = self.limits.visual_left(spent), self.limits.context_left(spent)
         for call in calls:
             try:
                 item = self._prepare(call, visual, context)
             except ToolError as error:
-                prepared.append(error)
+                ready.append(ReadyCall(call=call, prepared=error))
                 continue
-            prepared.append(item)
             if visual is not None:
                 visual = max(0, visual - item.estimated_visual_tokens)
+            text_tokens = None
             if context is not None:
-                context = max(0, context - _context_tokens(item))
-        return prepared
+                context = max(0, context - _frame_tokens(item))
+                text_tokens = min(item.text_tokens, context)
+                context -= text_tokens
+            ready.append(ReadyCall(call=call, prepared=item, text_tokens=text_tokens))
+        return ready
 
     def _prepare(self, call: ToolCall, visual: int | None, context: int | None) -> PreparedCall:
         limits = (self.limits.look_budget, visual, context)
@@ -181,7 +192,7 @@ class LookExecutor:
                 grid=self.limits.grid,
                 look_budget=allowed,
             )
-            cost = _context_tokens(item)
+            cost = _frame_tokens(item)
             if context is None or cost <= context or allowed == 0:
                 return item
             # Labels may weigh more than small frames do: they are paid for out of the frames.
@@ -191,36 +202,7 @@ class LookExecutor:
         info = self.video.info
         return self.limits.grid.estimate(info.width, info.height, _TINY_RESIZE, 1)
 
-    def _run(self, call: ToolCall, prepared: PreparedCall | ToolError) -> CallResult:
-        started = time.perf_counter()
-        if isinstance(prepared, ToolError):
-            return CallResult(call=call, error=str(prepared))
-        try:
-            output = prepared.run(self.video, timeout_seconds=None, artifacts=None)
-        except ToolError as error:
-            return CallResult(
-                call=call,
-                applied=prepared.applied,
-                error=str(error),
-                estimated_visual_tokens=prepared.estimated_visual_tokens,
-                seconds=time.perf_counter() - started,
-            )
-        frames = output.frames
-        refs = tuple(self.store.put(frame, self.video.video_id) for frame in frames)
-        return CallResult(
-            call=call,
-            applied=prepared.applied,
-            notes=prepared.notes,
-            frames=refs,
-            estimated_visual_tokens=prepared.estimated_visual_tokens,
-            visual_tokens=sum(self.limits.grid.visual_tokens(f.width, f.height) for f in frames),
-            requested_seconds=tuple(frame.requested_seconds for frame in frames),
-            snapped=tuple(frame.snapped for frame in frames),
-            clock=prepared.clock(len(frames)),
-            seconds=time.perf_counter() - started,
-        )
 
-
-def _context_tokens(item: PreparedCall) -> int:
+def _frame_tokens(item: PreparedCall) -> int:
     nframes = item.applied.get("nframes", 1)
-    return item.estimated_visual_tokens + FRAME_TEXT_TOKENS * int(nframes)
+    return item.estimated_visual_tokens + FRAME_TEXT_TOKENS * int(nframes or 1)

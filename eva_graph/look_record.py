@@ -10,6 +10,7 @@ from eva_graph.dialects import CallResult, ToolCall
 from eva_graph.episode import Episode
 from eva_graph.look import LookReply
 from eva_graph.trajectory.messages import message_to_json
+from eva_graph_tools import Artifact
 
 
 def journal_look(
@@ -45,6 +46,9 @@ def _call_record(result: CallResult) -> dict[str, Any]:
         "visual_tokens": result.visual_tokens,
         "notes": list(result.notes),
         "error": result.error,
+        "text": result.text,
+        "artifacts": [_artifact(artifact) for artifact in result.artifacts],
+        "cached": result.cached,
         "seconds": result.seconds,
         "frames": [
             {"ref": ref.to_json(), "requested_seconds": requested, "snapped": snapped}
@@ -59,6 +63,17 @@ def _look_event(result: CallResult) -> dict[str, Any]:
         "applied": result.applied,
         "error": result.error,
         "notes": list(result.notes),
+        "text": result.text,
+        "artifacts": [_artifact(artifact) for artifact in result.artifacts],
         "frames": [ref.to_json() for ref in result.frames],
         "visual_tokens": result.visual_tokens,
+    }
+
+
+def _artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "path": str(artifact.path),
+        "media_type": artifact.media_type,
+        "start_seconds": artifact.start_seconds,
+        "end_seconds": artifact.end_seconds,
     }

@@ -16,7 +16,7 @@ from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects.turn import Outcome, ToolCall, TurnParts
 from eva_graph.policy.protocol import NativeCall
-from eva_graph_tools import FrameRef, Tool, ToolOutput, Video, VideoInfo, VisualGrid
+from eva_graph_tools import Artifact, FrameRef, Tool, ToolOutput, Video, VideoInfo, VisualGrid
 
 Closing = Literal["continue", "answer_now"]
 """How a look's message ends: looks remain, or this was the last permitted one."""
@@ -62,6 +62,10 @@ class PreparedCall(Protocol):
         """At most how many tokens of text the look writes, labels aside."""
         ...
 
+    def key(self, video_id: str) -> str | None:
+        """What the look's result depends on (`look_key`); None: it is taken anew every time."""
+        ...
+
     def run(
         self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None
     ) -> ToolOutput:
@@ -84,6 +88,10 @@ class CallResult:
     """What the frames really cost."""
     notes: tuple[str, ...] = ()
     frames: tuple[FrameRef, ...] = ()
+    text: str = ""
+    """Lines for the policy to read before the frames."""
+    artifacts: tuple[Artifact, ...] = ()
+    cached: bool = False
     requested_seconds: tuple[float, ...] = ()
     snapped: tuple[bool, ...] = ()
     clock: tuple[int, ...] | None = None

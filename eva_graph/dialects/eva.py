@@ -143,13 +143,15 @@ def frame_blocks(results: Sequence[CallResult], first_number: int = 0) -> list[B
 
 
 def remarks(results: Sequence[CallResult]) -> list[str]:
-    """One line for every error and every change of a call, naming the call where there are two."""
+    """Errors, changes and texts of the calls, naming the call where there are two."""
     lines: list[str] = []
     for index, result in enumerate(results, start=1):
         where = f" in call {index}" if len(results) > 1 else ""
         if result.error is not None:
             lines.append(f"Error{where}: {result.error}")
         lines += [f"Note{where}: {note}" for note in result.notes]
+        if result.text:
+            lines += [f"Call {index}:", result.text] if where else [result.text]
     return lines
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eva_graph_tools import PreparedLook, ToolOutput, Video, execute
+from eva_graph_tools import PreparedLook, ToolOutput, Video, execute, look_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ class ToolCallPlan:
     def text_tokens(self) -> int:
         """What the tool says of itself."""
         return self.look.tool.text_tokens
+
+    def key(self, video_id: str) -> str | None:
+        """See `look_key`."""
+        return look_key(video_id, self.look.tool.name, self.applied, self.look.grid)
 
     def run(
         self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None

@@ -36,7 +36,15 @@ from eva_graph.dialects.parsing_reference import (
 )
 from eva_graph.dialects.turn import Outcome, ToolCall
 from eva_graph.policy.protocol import NativeCall
-from eva_graph_tools import InvalidArguments, Tool, ToolOutput, Video, VideoInfo, VisualGrid
+from eva_graph_tools import (
+    InvalidArguments,
+    Tool,
+    ToolOutput,
+    Video,
+    VideoInfo,
+    VisualGrid,
+    look_key,
+)
 
 
 class SampleLost(InvalidArguments):
@@ -52,6 +60,10 @@ class ReferenceLook:
     info: VideoInfo
     notes: tuple[str, ...] = ()
     text_tokens: int = 0
+
+    def key(self, video_id: str) -> str | None:
+        """See `look_key`; the harness's rule, whatever the policy's patches are."""
+        return look_key(video_id, "harness", self.applied, VisualGrid())
 
     def run(
         self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None

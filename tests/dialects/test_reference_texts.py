@@ -213,4 +213,5 @@ def test_times_are_the_containers(
     with Video.open(render(tmp_path / "offset.mkv", recipe).path) as late:
         assert late.info.start_offset_seconds == pytest.approx(5.0)
         look = put_within_budget(ReferenceDialect(), arguments(start, end, 2), info=late.info)
-        assert [number_of(frame.to_numpy()) for frame in look.run(late)] == numbers
+        taken = look.run(late, timeout_seconds=None, artifacts=None)
+        assert [number_of(frame.to_numpy()) for frame in taken.frames] == numbers

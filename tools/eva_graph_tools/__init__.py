@@ -7,6 +7,7 @@ Importing this package loads neither LangGraph nor torch.
 """
 
 from eva_graph_tools.arguments import ToolArguments
+from eva_graph_tools.cached_looks import StoredLook, look_key, take_look
 from eva_graph_tools.errors import (
     DecodeError,
     DecodeTimeout,
@@ -48,6 +49,7 @@ __all__ = [
     "SeekArguments",
     "SeekOutOfRange",
     "StoreError",
+    "StoredLook",
     "Tool",
     "ToolArguments",
     "ToolError",
@@ -59,7 +61,9 @@ __all__ = [
     "encode",
     "execute",
     "labels",
+    "look_key",
     "parse_time",
     "prepare",
     "restore",
+    "take_look",
 ]

@@ -164,7 +164,7 @@ class _Entry:
 def _entries(root: Path) -> list[_Entry]:
     """Stored files, and those that a writer left behind unfinished."""
     entries: list[_Entry] = []
-    finished = set(_SUFFIXES.values())
+    finished = {*_SUFFIXES.values(), ".json"}  # what looks showed lies beside the frames
     abandoned_before = time.time() - _ABANDONED_SECONDS
     for path in root.glob("??/*"):
         try:
