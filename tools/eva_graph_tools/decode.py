@@ -8,33 +8,42 @@ overshot.
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import av
 import numpy as np
 
+from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.index import FrameIndex
 
 T = TypeVar("T")
 Source = tuple[av.container.InputContainer, av.VideoStream]
+Skip = Literal["none", "nonref", "nonkey"]
 _Packet: TypeAlias = "av.Packet[av.VideoStream]"
 
 # Pictures lost at the very end, within this time of the last decodable one, are shown as that one.
 _TAIL_SECONDS = 1.0
+# Codecs whose decoder drops a picture nothing refers to before decoding it, and is right about it.
+_TELLS_NON_REFERENCE = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "vp8"}
 _SEEK_BY_PTS = ("mp4", "matroska", "webm")
 # How many key frames further back decoding starts when the nearest one does not yield the frame.
 _RETRIES = (0, 1, 8)
 
 
 class Decoder:
-    """One open decoder of one video stream. One caller at a time: the owner holds a lock."""
+    """One open decoder of one video stream. One caller at a time.
+
+    Attributes:
+        index: the stream's frames.
+        deadline: until when the present caller waits; checked before every packet.
+    """
 
     def __init__(self, reopen: Callable[[], Source], source: Source, index: FrameIndex) -> None:
         """`reopen` opens the file afresh, for streams that cannot be sought."""
         self._reopen = reopen
         self._container, self._stream = source
         self.index = index
-        self._by_pts = np.argsort(index.pts, kind="stable")
+        self.deadline = Deadline()
 
     def close(self) -> None:
         """Release the file."""
@@ -73,12 +82,11 @@ class Decoder:
         convert: Callable[[av.VideoFrame], T],
         found: dict[int, tuple[int, T]],
     ) -> None:
-        keys = np.flatnonzero(self.index.key[: start + 1])
         for steps_back in _RETRIES:
             pending = wanted - found.keys()
             if not pending:
                 return
-            begin = int(keys[max(0, len(keys) - 1 - steps_back)])
+            begin = self.index.keys_back(start, steps_back)
             self._collect(begin, pending, convert, found, substitute=steps_back > 0)
 
     def _collect(
@@ -120,6 +128,75 @@ class Decoder:
             if shown[0] < lost and self.index.seconds(lost) <= until:
                 found[lost] = (shown[0], convert(shown[1]))
 
+    def sweep(
+        self, start_index: int, end_index: int, *, skip: Skip = "none"
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Pictures shown from one display index up to another (excluded), in display order.
+
+        Args:
+            start_index, end_index: display indices.
+            skip: which pictures are left out. "none"; "nonref": those that no other picture
+                refers to, where the codec can tell them; "nonkey": all but key frames.
+
+        Pictures that cannot be decoded are left out as well. Exhaust or close the iterator before
+        the decoder is used for anything else.
+        """
+        if start_index >= end_index:
+            return
+        pictures = (
+            self._keys(start_index, end_index)
+            if skip == "nonkey"
+            else self._range(start_index, end_index, skip)
+        )
+        last = -1
+        for index, frame in pictures:
+            if start_index <= index < end_index and index > last:
+                last = index
+                yield index, frame
+
+    def _range(
+        self, start_index: int, end_index: int, skip: Skip
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        context = self._stream.codec_context
+        begin = self.index.key_before(int(self.index.order[start_index]))
+        if skip == "nonref" and context.name in _TELLS_NON_REFERENCE and not self.index.counted:
+            context.skip_frame = "NONREF"
+        try:
+            for index, frame in self._frames(begin):
+                if index is not None:
+                    yield index, frame
+                    if index >= end_index - 1:
+                        return
+        finally:
+            self._stream.codec_context.skip_frame = "DEFAULT"
+
+    def _keys(self, start_index: int, end_index: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        wanted = self.index.order[start_index:end_index]
+        keys = wanted[self.index.key[wanted]]
+        if not len(keys):
+            return
+        first, packets = self._packets_from(int(keys.min()))
+        read = (packet for packet in _until_broken(packets) if packet.size)
+        for count, packet in enumerate(read, first):
+            if not packet.is_keyframe:
+                continue
+            number = self._number(packet) if self.index.stamped else count
+            if number is not None and self.index.display_indices[number] >= 0:
+                self.deadline.check()
+                for frame in self._alone(packet):
+                    yield int(self.index.display_indices[number]), frame
+                if number >= keys.max():
+                    return
+
+    def _alone(self, packet: _Packet) -> list[av.VideoFrame]:
+        context = self._stream.codec_context
+        try:
+            return [*context.decode(packet), *context.decode(None)][:1]
+        except av.error.FFmpegError:
+            return []
+        finally:
+            context.flush_buffers()
+
     def _frames(self, begin: int) -> Iterator[tuple[int | None, av.VideoFrame]]:
         """Frames in display order from a key packet on, with their display indices."""
         number, packets = self._packets_from(begin)
@@ -135,6 +212,7 @@ class Decoder:
         context = self._stream.codec_context
         for packet in _until_broken(packets):
             if packet.size:
+                self.deadline.check()
                 try:
                     frames = context.decode(packet)
                 except av.error.FFmpegError:
@@ -162,14 +240,27 @@ class Decoder:
                 continue
             self._stream.codec_context.flush_buffers()
             packets = iter(_until_broken(self._container.demux(self._stream)))
-            first = next((packet for packet in packets if packet.size), None)
-            number = self._number(first) if first is not None else None
-            if first is not None and number is not None and number <= key:
-                return number, itertools.chain((first,), packets)
+            landed = self._landed(packets, key)
+            if landed is not None:
+                return landed[0], itertools.chain((landed[1],), packets)
         stale = self._container
         self._container, self._stream = self._reopen()
         stale.close()
         return 0, self._container.demux(self._stream)
+
+    def _landed(self, packets: Iterable[_Packet], key: int) -> tuple[int, _Packet] | None:
+        """The packet to start from and its number, if it is at or before packet `key`."""
+        for packet in packets:
+            number = self._number(packet) if packet.size else None
+            if packet.size and not self._torn(packet, number):
+                return (number, packet) if number is not None and number <= key else None
+        return None
+
+    def _torn(self, packet: _Packet, number: int | None) -> bool:
+        # A program stream is entered in mid-picture: the rest of it bears another one's times.
+        if self._container.format.name != "mpeg" or number is None:
+            return False
+        return not packet.is_keyframe or packet.dts != self.index.dts[number]
 
     def _seek_points(self, key: int) -> Iterator[int]:
         if not self.index.stamped:
@@ -180,24 +271,11 @@ class Decoder:
         )
         yield int(first[key])
         yield int(min(second[key], first[key]))
-        keys = np.flatnonzero(self.index.key[:key])
         for steps_back in (1, 2, 6):
-            if steps_back <= len(keys):
-                yield int(self.index.dts[keys[-steps_back]])
+            yield int(self.index.dts[self.index.keys_back(key, steps_back)])
 
     def _number(self, packet: _Packet) -> int | None:
-        """Number of a packet in decode order, by its timestamps."""
-        index = self.index
-        if packet.pts is not None:
-            ordered = index.pts[self._by_pts]
-            position = int(np.searchsorted(ordered, packet.pts))
-            if position < len(ordered) and ordered[position] == packet.pts:
-                return int(self._by_pts[position])
-        if packet.dts is not None:
-            matches = np.flatnonzero(index.dts == packet.dts)
-            if len(matches):
-                return int(matches[0])
-        return None
+        return self.index.packet_number(packet.pts, packet.dts)
 
 
 def _until_broken(packets: Iterable[_Packet]) -> Iterator[_Packet]:

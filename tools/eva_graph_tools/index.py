@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Self
 
 import av
@@ -26,7 +27,7 @@ _SLACK_SECONDS = 1e-9
 _FALLBACK_FRAME_SECONDS = Fraction(1, 25)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is looked up often is computed once
 class FrameIndex:
     """Presentation times of one video stream.
 
@@ -86,11 +87,45 @@ class FrameIndex:
         position = np.searchsorted(self.shown_pts, int(self.shown_pts[0]) + offset, "right")
         return min(max(int(position) - 1, 0), self.frame_count - 1)
 
+    @cached_property
+    def keys(self) -> Ticks:
+        """Packet numbers of the key frames, ascending."""
+        return np.flatnonzero(self.key)
+
+    @cached_property
+    def shown_keys(self) -> Ticks:
+        """Display indices of the key frames that are shown, ascending."""
+        return np.flatnonzero(self.key[self.order])
+
+    @cached_property
+    def display_indices(self) -> Ticks:
+        """Display index per packet, in decode order; -1 for packets that are not shown."""
+        indices = np.full(len(self.pts), -1, np.int64)
+        indices[self.order] = np.arange(self.frame_count)
+        return indices
+
+    @cached_property
+    def _by_pts(self) -> tuple[Ticks, Ticks]:
+        return _sorted_once(self.pts)
+
+    @cached_property
+    def _by_dts(self) -> tuple[Ticks, Ticks]:
+        return _sorted_once(self.dts)
+
+    def packet_number(self, pts: int | None, dts: int | None) -> int | None:
+        """Number of the first packet that has these timestamps; None if no packet does."""
+        for ticks, (ordered, numbers) in ((pts, self._by_pts), (dts, self._by_dts)):
+            if ticks is not None:
+                position = int(np.searchsorted(ordered, ticks))
+                if position < len(ordered) and ordered[position] == ticks:
+                    return int(numbers[position])
+        return None
+
     def key_between(
         self, start_seconds: float, end_seconds: float, near_seconds: float
     ) -> int | None:
         """Display index of the shown key frame in [start, end) that is nearest to a time."""
-        keys = np.flatnonzero(self.key[self.order])
+        keys = self.shown_keys
         wanted = near_seconds / float(self.time_base) + int(self.shown_pts[0])
         position = int(np.searchsorted(self.shown_pts[keys], wanted))
         inside = [
@@ -106,17 +141,28 @@ class FrameIndex:
         A leading picture of an open GOP is displayed before its own key frame and refers to the
         previous one, so decoding starts there.
         """
-        keys = np.flatnonzero(self.key[: packet + 1])
-        for key in keys[::-1]:
-            if self.counted or self.pts[key] <= self.pts[packet]:
-                return int(key)
-        return 0
+        last = int(np.searchsorted(self.keys, packet, "right"))
+        nearest = int(self.keys[last - 1])
+        if self.counted or self.pts[nearest] <= self.pts[packet]:
+            return nearest
+        earlier = np.flatnonzero(self.pts[self.keys[:last]] <= self.pts[packet])
+        return int(self.keys[earlier[-1]]) if len(earlier) else 0
+
+    def keys_back(self, key: int, steps: int) -> int:
+        """Packet number of the key frame that many key frames before one; the first at most."""
+        return int(self.keys[max(0, int(np.searchsorted(self.keys, key)) - steps)])
 
     def starting_at(self, display_index: int) -> Self:
         """The same index with an earlier first frame left out: time zero moves to this one."""
         return replace(
             self, order=self.order[display_index:], shown_pts=self.shown_pts[display_index:]
         )
+
+
+def _sorted_once(ticks: Ticks) -> tuple[Ticks, Ticks]:
+    """The ticks in ascending order, and the packet numbers in that order."""
+    numbers = np.argsort(ticks, kind="stable")
+    return ticks[numbers], numbers
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,7 @@ class LocalReader:
         with self._lock:
             if self._decoder is None:
                 raise DecodeError(f"{self.opened.path.name}: the video is closed, open it again")
+            self._decoder.deadline = deadline
             deadline.check()
             yield self._decoder
 
