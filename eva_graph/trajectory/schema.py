@@ -1,20 +1,25 @@
-"""The trajectory record, version 1: one JSON line from which every policy input can be rebuilt.
+"""The trajectory record, version 2: one JSON line from which every policy input can be rebuilt.
 
 Frames are references into the run's content-addressed store. Token data is there where the policy
-gave it. Unknown fields are refused, so that a newer record never loads as something it is not.
+gave it. Unknown fields are refused, so that a newer record never loads as something it is not;
+older ones pass through `eva_graph.trajectory.migrations`. Version 2 adds: when the record was
+finished and amended, the question's id and expected answer, tool schemas, the token limit of a
+turn, the user-only delivery of images, a call's text and files, and the label decision.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory.migrations import migrate
 
-TRAJECTORY_VERSION: Final = 1
+TRAJECTORY_VERSION: Final = 2
 
 
 class _Record(BaseModel):
@@ -143,6 +148,8 @@ class TurnRecord(_Record):
     sampled_calls: list[dict[str, Any]] | None = None
     """What the policy had written, where a person changed it."""
     finish_reason: str = "stop"
+    max_new_tokens: int | None = None
+    """How many new tokens the turn's last policy call was allowed; None: not written down."""
     policy_calls: int = 1
     """More than one where each node wrote its own part."""
     prompt_tokens: int | None = None
@@ -151,7 +158,8 @@ class TurnRecord(_Record):
     """Of all its policy calls."""
     requests: int = 1
     seconds: float = 0.0
-    images_in: Literal["tool", "user"] = "tool"
+    images_in: Literal["tool", "user", "user_only"] = "tool"
+    """See `eva_graph.policy.delivery`."""
     tokens: TokenRecord | None = None
 
 
@@ -176,19 +184,29 @@ class UsageRecord(_Record):
 class Trajectory(_Record):
     """A whole episode."""
 
-    version: Literal[1] = TRAJECTORY_VERSION
+    version: Literal[2] = TRAJECTORY_VERSION
     trajectory_id: str
     created: str
-    """UTC, ISO 8601."""
+    """When the episode began; UTC, ISO 8601."""
+    finished: str | None = None
+    """When it ended, to the microsecond (`utc_now`)."""
+    amended: str | None = None
+    """When something was last added to the finished record, e.g. labels."""
     video: VideoRecord
     question: str
     options: dict[str, str] = Field(default_factory=dict)
+    question_id: str | None = None
+    """Name of the question in its set."""
+    expected: str | None = None
+    """The reference answer, as the policy should write it; the policy never sees it."""
     dialect: str
     tools: list[str]
     policy: PolicyRecord
     context: dict[str, Any]
     """The run's knobs (`Context`)."""
     versions: dict[str, str]
+    tool_schemas: list[dict[str, Any]] = Field(default_factory=list)
+    """What went to the server beside the messages (`native` dialect)."""
     messages: list[dict[str, Any]]
     """`role`, `content` (text and image parts), ids and native calls, in order."""
     turns: list[TurnRecord]
@@ -201,6 +219,21 @@ class Trajectory(_Record):
     """A limit of the policy that was told to the user."""
     reward: float | None = None
     labels: list[str] = Field(default_factory=list)
+    """What rules say of the episode, e.g. `blind_guess`."""
+    desirable: bool | None = None
+    """What KTO should make of it; None: not decided, or fit for neither side."""
+
+    @property
+    def correct(self) -> bool | None:
+        """Whether the answer is the expected one, case and outer space aside; None: not known.
+
+        Without an answer it is False. An option's text counts as its letter.
+        """
+        if self.expected is None:
+            return None
+        letters = {_plain(text): _plain(letter) for letter, text in self.options.items()}
+        given, wanted = _plain(self.answer or ""), _plain(self.expected)
+        return self.answer is not None and letters.get(given, given) == letters.get(wanted, wanted)
 
     def save(self, path: str | Path) -> None:
         """Write the record as one JSON file. Frames stay in the store they are in."""
@@ -217,12 +250,9 @@ class Trajectory(_Record):
             data = json.loads(line)
         except ValueError as error:
             raise TrajectoryError(f"not a trajectory record: {error}") from None
-        version = data.get("version") if isinstance(data, dict) else None
-        if version != TRAJECTORY_VERSION:
-            raise TrajectoryError(
-                f"trajectory record version {version!r} cannot be read here "
-                f"(this eva-graph reads version {TRAJECTORY_VERSION})"
-            )
+        if not isinstance(data, dict):
+            raise TrajectoryError(f"not a trajectory record: a {type(data).__name__}")
+        data = migrate(data, TRAJECTORY_VERSION)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
@@ -237,3 +267,12 @@ class Trajectory(_Record):
             return cls.from_line(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise TrajectoryError(f"cannot read {path}: {error}") from None
+
+
+def utc_now() -> str:
+    """The time as records hold it: UTC, ISO 8601, microseconds; later times compare greater."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def _plain(text: str) -> str:
+    return text.strip().casefold()

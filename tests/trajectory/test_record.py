@@ -13,7 +13,7 @@ from eva_graph import Trajectory, VideoAgent
 from eva_graph.errors import TrajectoryError
 from eva_graph.result import RunResult
 from eva_graph.testing import ScriptedPolicy
-from eva_graph.trajectory import Recorder, read_records
+from eva_graph.trajectory import TRAJECTORY_VERSION, Recorder, read_records
 from eva_graph_tools import FrameRef, FrameStore
 
 
@@ -37,7 +37,7 @@ def test_round_trip(trajectory: Trajectory, run: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_fixed_for_the_episode(trajectory: Trajectory, clip: Path) -> None:
-    assert trajectory.version == 1
+    assert trajectory.version == TRAJECTORY_VERSION == 2
     assert trajectory.video.path == str(clip)
     assert trajectory.video.video_id.startswith("sha256:")
     assert (trajectory.video.width, trajectory.video.height) == (112, 84)
@@ -51,7 +51,7 @@ def test_what_is_fixed_for_the_episode(trajectory: Trajectory, clip: Path) -> No
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"version": 2}, "version 2 cannot be read here"),
+        ({"version": 3}, "version 3 cannot be read here"),
         ({"version": None}, "version None"),
         ({"mood": "good"}, "mood"),
         ({"turns": 3}, "turns"),
