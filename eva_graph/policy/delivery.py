@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, Literal, cast
+from typing import Any, TypeAlias, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
 
 from eva_graph.blocks import Block, blocks_of, text_block, text_of
 from eva_graph.policy.protocol import ImageRole
 
-Delivery = Literal["tool", "user", "user_only"]
+Delivery: TypeAlias = ImageRole
 
 
 def arrange(messages: Sequence[AnyMessage], delivery: Delivery) -> list[AnyMessage]:
@@ -48,11 +48,6 @@ def next_delivery(messages: Sequence[AnyMessage], refused: Delivery) -> Delivery
     if refused != "user_only" and tool_messages and not any(map(_has_calls, messages)):
         return "user_only"
     return None
-
-
-def image_role(delivery: Delivery) -> ImageRole:
-    """The role that a `Completion` reports for a delivery."""
-    return "tool" if delivery == "tool" else "user"
 
 
 def _text_then_images(batch: Sequence[ToolMessage]) -> list[AnyMessage]:

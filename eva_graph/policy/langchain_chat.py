@@ -29,7 +29,7 @@ from eva_graph.errors import (
     PolicyRejected,
     PolicyUnavailable,
 )
-from eva_graph.policy.delivery import Delivery, arrange, image_role, next_delivery
+from eva_graph.policy.delivery import Delivery, arrange, next_delivery
 from eva_graph.policy.protocol import (
     Completion,
     FinishReason,
@@ -141,7 +141,7 @@ class ChatModelPolicy:
             tool_calls=calls,
             prompt_tokens=usage["input_tokens"] if usage else None,
             completion_tokens=usage["output_tokens"] if usage else None,
-            images_in=image_role(delivery),
+            images_in=delivery,
             requests=requests,
             seconds=time.perf_counter() - started,
         )

@@ -23,7 +23,7 @@ from eva_graph.errors import (
     PolicyError,
     PolicyProtocolError,
 )
-from eva_graph.policy.delivery import Delivery, image_role
+from eva_graph.policy.delivery import Delivery
 from eva_graph.policy.manners import Manners, plainer
 from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph.policy.replies import LogprobsKind, ServedModel, read_completion, read_models
@@ -142,7 +142,7 @@ class OpenAIPolicy:
                 raise
         return replace(
             completion,
-            images_in=image_role(manners.delivery),
+            images_in=manners.delivery,
             requests=exchange.requests,
             seconds=time.perf_counter() - started,
         )

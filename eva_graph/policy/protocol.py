@@ -20,8 +20,8 @@ from langchain_core.messages import AnyMessage
 from eva_graph_tools import FrameRef, VisualGrid
 
 FinishReason = Literal["stop", "length", "tool_calls"]
-ImageRole = Literal["tool", "user"]
-"""Which message carried a look's images: the tool message, or a user message after it."""
+ImageRole = Literal["tool", "user", "user_only"]
+"""Which message carried a look's images: see `eva_graph.policy.delivery`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

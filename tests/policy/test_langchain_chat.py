@@ -51,14 +51,16 @@ def test_images_arrive_in_the_tool_message(ask, after_look, stored):
 
 
 @pytest.mark.parametrize(
-    ("traits", "requests"),
-    [(Traits(tool_images=False), 2), (Traits(bare_tool_messages=False), 3)],
+    ("traits", "requests", "images_in"),
+    [(Traits(tool_images=False), 2, "user"), (Traits(bare_tool_messages=False), 3, "user_only")],
 )
-def test_refused_images_go_in_a_user_message(ask, after_look, stored, traits, requests):
+def test_refused_images_go_in_a_user_message(
+    ask, after_look, stored, traits, requests, images_in
+):
     with OpenAIServer(["", "blue"], traits=traits) as server:
         policy = chat(server)
         completion = policy.generate(ask(after_look))
-        assert (completion.images_in, completion.requests) == ("user", requests)
+        assert (completion.images_in, completion.requests) == (images_in, requests)
         assert policy.generate(ask(after_look)).requests == 1
         assert images_of(server.requests[-1]) == [("user", one) for one in stored.bytes.values()]
 

@@ -114,7 +114,7 @@ def test_refused_tool_messages_become_user_messages(ask, after_look, stored):
     with OpenAIServer(["", "blue"], traits=Traits(bare_tool_messages=False)) as server:
         policy = quick(server)
         completion = policy.generate(ask(after_look))
-        assert (completion.requests, completion.images_in) == (3, "user")
+        assert (completion.requests, completion.images_in) == (3, "user_only")
         assert [role for role, _ in images_of(server.requests[-1])] == ["user", "user"]
         assert policy.generate(ask(after_look)).requests == 1
 
