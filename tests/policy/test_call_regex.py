@@ -18,7 +18,7 @@ from eva_graph_tools import TOOLS, InvalidArguments
 
 PATTERN = re.compile(calls_regex(TOOLS.values()))
 RANGE = re.compile(
-    r"frame_select: (the range .* is outside the video|end_time must be after start_time)"
+    r"[a-z_]+: (the range .* is outside the video|end_time must be after start_time)"
 )
 
 
@@ -28,7 +28,7 @@ def test_whatever_it_matches_runs(written: str) -> None:
     ((tool, arguments),) = arguments_of(outcome)
     assert tool in TOOLS
     try:
-        look = put_within_budget(EvaDialect(), arguments, tool=tool)
+        look = put_within_budget(EvaDialect(), arguments, tool=tool, offered=tuple(TOOLS))
     except InvalidArguments as error:
         refusal = str(error)
     else:
@@ -52,6 +52,8 @@ def test_it_matches_what_we_write(start: Any, end: Any, nframes: int, resize: fl
         assert PATTERN.fullmatch(write_call("frame_select", arguments))
     for arguments in ({"time": start}, {"time": end, "resize": resize}):
         assert PATTERN.fullmatch(write_call("seek", arguments))
+    for arguments in ({"time": start}, scan, {**scan, "resize": resize}):
+        assert PATTERN.fullmatch(write_call("zoom", {"box": [0, 0.25, 1, 0.5], **arguments}))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,9 @@ def test_it_matches_what_we_write(start: Any, end: Any, nframes: int, resize: fl
         write_call("seek", {"time": 3, "resize": 0}),
         write_call("seek", {"time": 3, "resize": 1.5}),
         write_call("seek", {"resize": 0.5, "time": 3}),
+        write_call("zoom", {"box": [0, 0, 1, 1]}),
+        write_call("zoom", {"box": [0, 0, 1], "time": 3}),
+        write_call("zoom", {"box": [0, 0, 1, 1], "time": 3, "start_time": 0}),
         write_call("frame_select", {"start_time": 0, "end_time": 3, "nframes": 0}),
         write_call("frame_select", {"start_time": 0, "end_time": 3, "nframes": 2.5}),
         write_call("seek", {"time": 3}) * 2,

@@ -1,7 +1,7 @@
 """Tool arguments as a policy writes them: types, and one line that says what is wrong with them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     ValidationError,
     WithJsonSchema,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -25,6 +26,16 @@ class ToolArguments(BaseModel):
     """Base of every tool's arguments: immutable, finite numbers, unknown names are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    forms: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Sets of arguments of which exactly one is given, whole; empty where all go together."""
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        names = {name for form in self.forms for name in form}
+        given = {name for name in names if getattr(self, name) is not None}
+        if self.forms and given not in [set(form) for form in self.forms]:
+            raise ValueError(f"give {_either(self.forms)}")
+        return self
 
 
 A = TypeVar("A", bound=ToolArguments)
@@ -94,6 +105,37 @@ def clamp_time(name: str, seconds: float, duration_seconds: float) -> tuple[floa
     return clamped, [f"{name} {written} was clamped to {format_seconds(clamped)}"]
 
 
+def clamp_range(
+    tool_name: str, start: float, end: float, duration_seconds: float, *, instant: bool = False
+) -> tuple[float, float, list[str]]:
+    """Start and end held to the video, and notes on what was moved.
+
+    Raises:
+        InvalidArguments: the range is outside the video, reversed or, unless an `instant` will
+            do, empty.
+    """
+    held_start, start_notes = clamp_time("start_time", start, duration_seconds)
+    held_end, end_notes = clamp_time("end_time", end, duration_seconds)
+    asked = f"{format_seconds(start)} to {format_seconds(end)}"
+    if end < 0 or (start_notes and held_start == duration_seconds):
+        raise InvalidArguments(
+            f"{tool_name}: the range {asked} is outside the video, which has "
+            f"{format_seconds(duration_seconds)} seconds"
+        )
+    if held_end < held_start or (held_end == held_start and not instant):
+        raise InvalidArguments(
+            f"{tool_name}: end_time must be after start_time, the range is {asked}"
+        )
+    return held_start, held_end, [*start_notes, *end_notes]
+
+
+def clamp_nframes(nframes: int, frame_count: int) -> tuple[int, list[str]]:
+    """At most as many frames as the video has, and a note where that is fewer than asked for."""
+    if nframes <= frame_count:
+        return nframes, []
+    return frame_count, [f"nframes was clamped to {frame_count}, all frames of the video"]
+
+
 def clamp_resize(resize: float) -> tuple[float, list[str]]:
     """At most 1.0, the video's own detail, and a note where that is less than asked for."""
     if resize <= 1.0:
@@ -108,25 +150,45 @@ def _problem(item: ErrorDetails) -> str:
     if item["type"] == "extra_forbidden":
         return f"{name} is not an argument of this tool"
     text = item["msg"].removeprefix("Value error, ")
+    if not name:
+        return text
     return f"{name}: {text[0].lower() + text[1:] if text.startswith('Input') else text}"
 
 
 def _known(model: type[ToolArguments]) -> str:
-    names = [
+    formed = {name for form in model.forms for name in form}
+    names = [_either(model.forms)] if model.forms else []
+    names += [
         name if field.is_required() else f"{name} (optional)"
         for name, field in model.model_fields.items()
+        if name not in formed
     ]
     return f"Arguments: {', '.join(names)}"
 
 
+def _either(forms: Iterable[Sequence[str]]) -> str:
+    return "either " + " or ".join(" + ".join(form) for form in forms)
+
+
 def json_schema(model: type[ToolArguments]) -> dict[str, Any]:
-    """JSON schema of the arguments without pydantic's titles, for native tool calls."""
+    """JSON schema of the arguments without pydantic's titles, for native tool calls.
+
+    An argument of a form is simply left out where another form is used: it is never null.
+    """
     schema = model.model_json_schema()
-    for field in schema["properties"].values():
+    for name, field in schema["properties"].items():
         field.pop("title", None)
+        if "default" in field and field["default"] is None:
+            schema["properties"][name] = _without_null(field)
     return {
         "type": "object",
         "properties": schema["properties"],
         "required": schema.get("required", []),
         "additionalProperties": False,
     }
+
+
+def _without_null(field: dict[str, Any]) -> dict[str, Any]:
+    kinds = [kind for kind in field["anyOf"] if kind != {"type": "null"}]
+    described = {"description": field["description"]} if "description" in field else {}
+    return {**kinds[0], **described} if len(kinds) == 1 else {"anyOf": kinds, **described}

@@ -2,12 +2,17 @@
 
 from pydantic import Field
 
-from eva_graph_tools.arguments import Resize, Time, ToolArguments, clamp_resize, clamp_time
-from eva_graph_tools.errors import InvalidArguments
+from eva_graph_tools.arguments import (
+    Resize,
+    Time,
+    ToolArguments,
+    clamp_nframes,
+    clamp_range,
+    clamp_resize,
+)
 from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.sizing import VisualGrid
-from eva_graph_tools.timecode import format_seconds
 from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 
@@ -30,26 +35,17 @@ def clamp(
         InvalidArguments: the range is empty or outside the video. One instant is a range for
             a single frame.
     """
-    duration = info.duration_seconds
-    start, start_notes = clamp_time("start_time", arguments.start_time, duration)
-    end, end_notes = clamp_time("end_time", arguments.end_time, duration)
-    asked = f"{format_seconds(arguments.start_time)} to {format_seconds(arguments.end_time)}"
-    if arguments.end_time < 0 or (start_notes and start == duration):
-        raise InvalidArguments(
-            f"frame_select: the range {asked} is outside the video, which has "
-            f"{format_seconds(duration)} seconds"
-        )
-    if end < start or (end == start and arguments.nframes > 1):
-        raise InvalidArguments(
-            f"frame_select: end_time must be after start_time, the range is {asked}"
-        )
-    nframes = min(arguments.nframes, info.frame_count)
+    start, end, range_notes = clamp_range(
+        "frame_select",
+        arguments.start_time,
+        arguments.end_time,
+        info.duration_seconds,
+        instant=arguments.nframes == 1,
+    )
+    nframes, nframes_notes = clamp_nframes(arguments.nframes, info.frame_count)
     resize, resize_notes = clamp_resize(arguments.resize)
-    notes = [*start_notes, *end_notes, *resize_notes]
-    if nframes < arguments.nframes:
-        notes.append(f"nframes was clamped to {nframes}, all frames of the video")
     applied = FrameSelectArguments(start_time=start, end_time=end, nframes=nframes, resize=resize)
-    return applied, notes
+    return applied, [*range_notes, *resize_notes, *nframes_notes]
 
 
 def fit(

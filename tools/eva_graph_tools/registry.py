@@ -14,8 +14,9 @@ from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
+from eva_graph_tools.zoom import ZOOM
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM)}
 """Every tool by name."""
 
 
@@ -42,7 +43,7 @@ class PreparedLook:
     @property
     def applied(self) -> dict[str, Any]:
         """The arguments that will run, as JSON."""
-        return self.arguments.model_dump(mode="json")
+        return self.arguments.model_dump(mode="json", exclude_none=True)
 
 
 def prepare(

@@ -132,6 +132,23 @@ class Video:
             [time_seconds], resize=resize, size=size, timeout_seconds=timeout_seconds
         )[0]
 
+    def zoom(
+        self,
+        time_seconds: float,
+        box: Box,
+        *,
+        resize: float = 1.0,
+        size: tuple[int, int] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Frame:
+        """Part of the frame on screen at a time, by default pixel for pixel as displayed.
+
+        `box` is (x0, y0, x1, y1) as fractions of the picture; the rest as in `frames_at`.
+        """
+        return self.frames_at(
+            [time_seconds], resize=resize, size=size, box=box, timeout_seconds=timeout_seconds
+        )[0]
+
     def frame_select(
         self,
         start_seconds: float,
@@ -141,9 +158,10 @@ class Video:
         resize: float = 1.0,
         size: tuple[int, int] | None = None,
         mode: Literal["auto", "exact"] = "auto",
+        box: Box | None = None,
         timeout_seconds: float | None = None,
     ) -> list[Frame]:
-        """Frames spread over a range, in order of time, each frame once.
+        """Frames spread over a range, in order of time, each frame once; `box` as in `frames_at`.
 
         "exact" takes the frames on screen at `nframes` even points from start to end, both
         included (one frame: the middle). "auto" does the same where they are less than a second
@@ -156,7 +174,7 @@ class Video:
 
         Raises:
             SeekOutOfRange: the range leaves the video, or ends before it starts.
-            InvalidArguments: nframes below 1, or resize or size make no picture.
+            InvalidArguments: nframes below 1, or resize, size or box make no picture.
             DecodeTimeout: the call took longer than `timeout_seconds`.
             DecodeError: no frame of the range can be decoded, or the video is closed.
         """
@@ -166,7 +184,7 @@ class Video:
         if nframes < 1:
             raise InvalidArguments(f"nframes must be at least 1, not {nframes}")
         targets = range_targets(self._index, start, end, nframes, auto=mode == "auto")
-        frames = self._take(targets, self._size(resize, size, None), None, timeout_seconds)
+        frames = self._take(targets, self._size(resize, size, box), box, timeout_seconds)
         kept = {frame.pts_seconds: frame for frame in reversed(frames) if frame is not None}
         if not kept:
             raise self._undecodable(targets[0].requested_seconds)
