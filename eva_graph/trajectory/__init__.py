@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from eva_graph.trajectory.filters import RecordFilter
 from eva_graph.trajectory.recorder import Recorder, Recorders, read_records
 from eva_graph.trajectory.schema import TRAJECTORY_VERSION, Trajectory
+from eva_graph.trajectory.store import RunStore
 
-__all__ = ["TRAJECTORY_VERSION", "Recorder", "Recorders", "Trajectory", "read_records"]
+__all__ = [
+    "TRAJECTORY_VERSION",
+    "RecordFilter",
+    "Recorder",
+    "Recorders",
+    "RunStore",
+    "Trajectory",
+    "read_records",
+]

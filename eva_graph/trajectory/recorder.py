@@ -1,33 +1,26 @@
 """Where an episode's events and frames go: a run directory, or memory and a bounded cache.
 
 Events of a run without a directory are kept in memory only where somebody will read them.
-
-RUN/journal/<trajectory>.jsonl   events while an episode runs
-RUN/records.jsonl                one line for every finished episode; the last one wins
-RUN/frames/                      the frames, content-addressed; a recorded run owns them
+A run directory's layout is that of `eva_graph.trajectory.store`.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.fold import fold
 from eva_graph.trajectory.journal import (
     EventKind,
-    FileJournal,
     Journal,
     MemoryJournal,
     NoJournal,
-    append_line,
-    read_json_lines,
 )
 from eva_graph.trajectory.schema import Trajectory
+from eva_graph.trajectory.store import RunStore
 from eva_graph_tools import FrameStore
 
 
@@ -47,14 +40,13 @@ class Recorder:
             TrajectoryError: a file lies where the directory should be.
         """
         self.run = None if run is None else Path(run)
-        if self.run is None:
+        self._store = None if self.run is None else RunStore(self.run)
+        if self._store is None:
             self._journal = journal or MemoryJournal()
             self.frames = frames or FrameStore.cache()
         else:
-            if self.run.exists() and not self.run.is_dir():
-                raise TrajectoryError(f"{self.run} is a file: a run needs a directory")
-            self._journal = FileJournal(self.run / "journal")
-            self.frames = FrameStore(self.run / "frames")
+            self._journal = self._store.journal
+            self.frames = self._store.frames
 
     def append(
         self,
@@ -76,9 +68,8 @@ class Recorder:
 
     def finish(self, trajectory_id: str) -> None:
         """Write the finished episode's record, where the run has a directory."""
-        if self.run is not None:
-            record = self.trajectory(trajectory_id)
-            append_line(self.run / "records.jsonl", record.to_line() + "\n")
+        if self._store is not None:
+            self._store.append(self.trajectory(trajectory_id))
 
 
 class Recorders:
@@ -120,16 +111,9 @@ class Recorders:
 
 
 def read_records(run: str | Path) -> Iterator[Trajectory]:
-    """The finished episodes of a run directory, in the order of their first line.
+    """The finished episodes of a run directory: see `RunStore.records`.
 
     Raises:
         TrajectoryError: no such run, or a record of another version.
     """
-    path = Path(run) / "records.jsonl"
-    if not path.exists():
-        raise TrajectoryError(f"{run} has no records.jsonl: nothing was recorded there")
-    latest = {
-        value["trajectory_id"]: value for value in read_json_lines(path) if "trajectory_id" in value
-    }
-    for value in latest.values():
-        yield Trajectory.from_line(json.dumps(value))
+    return RunStore(run).records()

@@ -1,6 +1,7 @@
 """What stands around the training: SFT rows from records, altered frames, intervals."""
 
 import io
+import shutil
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def size_of(file: str) -> tuple[int, int]:
 
 
 def test_a_frame_that_is_gone_stops_the_export(played, tmp_path) -> None:
-    (tmp_path / "records.jsonl").write_text((played / "run" / "records.jsonl").read_text())
+    shutil.copytree(played / "run" / "records", tmp_path / "records")
     with pytest.raises(FrameMissing):
         sft_dataset([tmp_path])
 

@@ -70,7 +70,8 @@ def test_a_question_is_played_once(played: list[Trajectory], tmp_path: Path) -> 
     plan = WorldSetPlan(first_seed=90, short_videos=1, long_videos=0)
     for _ in range(2):
         play(plan, videos=tmp_path / "videos", run=tmp_path / "run")
-    lines = (tmp_path / "run" / "records.jsonl").read_text().splitlines()
+    (shard,) = (tmp_path / "run" / "records").iterdir()
+    lines = shard.read_text().splitlines()
     assert len(lines) == len(list(read_records(tmp_path / "run")))
 
 

@@ -20,7 +20,7 @@ from eva_graph.limits import Limits
 from eva_graph.policy.in_process import TransformersPolicy
 from eva_graph.policy.processor import chat_template, load_model, load_processor, visual_grid
 from eva_graph.testing import make_clip
-from eva_graph.trajectory import Trajectory
+from eva_graph.trajectory import Trajectory, read_records
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameStore
 from eva_graph_training.dataset import sft_dataset
@@ -71,7 +71,8 @@ def recorded(folder: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def record(recorded: Path) -> Trajectory:
-    return Trajectory.from_line((recorded / "records.jsonl").read_text(encoding="utf-8"))
+    (only,) = read_records(recorded)
+    return only
 
 
 def make_it_say(model: Any, tokenizer: Any, script: list[str]) -> None:

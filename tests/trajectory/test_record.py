@@ -65,7 +65,7 @@ def test_what_it_does_not_know_is_refused(
     with pytest.raises(TrajectoryError, match=complaint) as raised:
         Trajectory.from_line(line)
     assert "\n" not in str(raised.value)
-    (run / "records.jsonl").write_text(line + "\n")
+    (run / "records" / "9.jsonl").write_text(line + "\n")
     with pytest.raises(TrajectoryError, match=complaint):
         list(read_records(run))
 
@@ -83,13 +83,11 @@ def test_what_is_no_record(line: str, tmp_path: Path) -> None:
 def test_reading_a_run(trajectory: Trajectory, run: Path, tmp_path: Path) -> None:
     with pytest.raises(TrajectoryError, match="nothing was recorded"):
         list(read_records(tmp_path / "other"))
-    records = run / "records.jsonl"
     second = trajectory.model_copy(update={"trajectory_id": "second"})
     mended = trajectory.model_copy(update={"answer": "mended"})
-    for record in (second, mended):
-        with records.open("a") as file:
-            file.write(record.to_line() + "\n")
-    with records.open("a") as file:
+    shard = run / "records" / "9.jsonl"
+    shard.write_text("".join(each.to_line() + "\n" for each in (second, mended)))
+    with shard.open("a") as file:
         file.write(trajectory.to_line()[:50])
     assert list(read_records(run)) == [mended, second], "the last line of an episode counts"
 

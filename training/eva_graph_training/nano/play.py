@@ -7,7 +7,7 @@ from pathlib import Path
 
 from eva_graph.graph import build_graph
 from eva_graph.state import Context
-from eva_graph.trajectory import read_records
+from eva_graph.trajectory import RunStore, read_records
 from eva_graph_tools import Video
 from eva_graph_training.world.schedule import World
 from eva_graph_training.world.sets import WorldSetPlan, video_file, world_set
@@ -53,9 +53,10 @@ def play(plan: WorldSetPlan, *, videos: Path, run: Path) -> Tally:
 
 def recorded_questions(run: Path) -> set[tuple[str, str]]:
     """File name of the video and question of every episode that a run holds; none if it is new."""
-    if not (run / "records.jsonl").exists():
+    store = RunStore(run)
+    if not len(store):
         return set()
-    return {(Path(record.video.path).name, record.question) for record in read_records(run)}
+    return {(Path(record.video.path).name, record.question) for record in store.records()}
 
 
 def _check(plan: WorldSetPlan, run: Path) -> Tally:

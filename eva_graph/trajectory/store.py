@@ -1,0 +1,132 @@
+"""A run directory: records, journals and frames, for any number of writers and readers at once.
+
+RUN/records/*.jsonl              shards of records; each writer (a process) appends to its own
+RUN/records.jsonl                where version 1 wrote them; still read
+RUN/journal/<trajectory>.jsonl   events while an episode runs
+RUN/frames/                      the frames, content-addressed; a recorded run owns them
+
+A record may be written several times (a resumed episode, labels): the one finished or amended last
+counts. Reading keeps ids and offsets in memory and one record at a time. `append` flushes to disk
+before it returns (see `eva_graph.trajectory.shards`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory.filters import RecordFilter
+from eva_graph.trajectory.fold import fold
+from eva_graph.trajectory.journal import FileJournal
+from eva_graph.trajectory.record_index import Place, RecordIndex
+from eva_graph.trajectory.recovery import Recovered, unwritten
+from eva_graph.trajectory.schema import Trajectory, utc_now
+from eva_graph.trajectory.shards import SHARD_BYTES, ShardWriter, shard_files
+from eva_graph_tools import FrameStore
+
+_EVERYTHING = RecordFilter()
+
+
+class RunStore:
+    """The records, journals and frames of one run. Safe for threads and processes."""
+
+    def __init__(self, run: str | Path, *, shard_bytes: int = SHARD_BYTES) -> None:
+        """Nothing is read or created until it is needed.
+
+        Raises:
+            TrajectoryError: a file lies where the directory should be.
+        """
+        self.run = Path(run)
+        if self.run.exists() and not self.run.is_dir():
+            raise TrajectoryError(f"{self.run} is a file: a run needs a directory")
+        self.journal = FileJournal(self.run / "journal")
+        self.frames = FrameStore(self.run / "frames")
+        self._writer = ShardWriter(self.run / "records", shard_bytes=shard_bytes)
+        self._index = RecordIndex(self.run)
+        self._recovered: Recovered | None = None
+
+    def append(self, record: Trajectory) -> None:
+        """Write a record; it is on disk when this returns. Raises `TrajectoryError`."""
+        self._writer.append(record.to_line())
+
+    def append_all(self, records: Iterable[Trajectory]) -> None:
+        """Write records, flushed to disk together. Raises `TrajectoryError`."""
+        self._writer.append_all(record.to_line() for record in records)
+
+    def amend(self, records: Iterable[Trajectory]) -> None:
+        """Write changed records (labels, a reward) in place of those that hold their ids.
+
+        Raises:
+            TrajectoryError: they are not all on disk.
+        """
+        self.append_all(record.model_copy(update={"amended": utc_now()}) for record in records)
+
+    def __len__(self) -> int:
+        return len(self._index.places())
+
+    def __contains__(self, trajectory_id: object) -> bool:
+        return trajectory_id in self._index.places()
+
+    def ids(self) -> list[str]:
+        """Trajectory ids in the order of `records`."""
+        return list(self._index.places())
+
+    def get(self, trajectory_id: str) -> Trajectory:
+        """One record. Raises `TrajectoryError` where the run holds none of that id."""
+        place = self._index.places().get(trajectory_id)
+        if place is None:
+            raise TrajectoryError(f"{self.run} holds no record of trajectory {trajectory_id}")
+        return next(self._read([place]))
+
+    def records(self, where: RecordFilter = _EVERYTHING) -> Iterator[Trajectory]:
+        """The records that match, in the order of their first lines, one in memory at a time.
+
+        Raises:
+            TrajectoryError: nothing was ever recorded here, or a record cannot be read.
+        """
+        self.check_exists()
+        records = self._read(self._index.places().values())
+        return (record for record in records if where.matches(record))
+
+    def check_exists(self) -> None:
+        """Raises `TrajectoryError` where nothing was ever recorded."""
+        if not shard_files(self.run) and not (self.run / "journal").is_dir():
+            raise TrajectoryError(f"{self.run} holds no records: nothing was recorded there")
+
+    def unwritten(self) -> list[str]:
+        """Ids of finished episodes that are only in the journal. Raises `TrajectoryError`."""
+        return unwritten(self.run / "journal", self._index.places())[0]
+
+    def fold(self, trajectory_id: str) -> Trajectory:
+        """An episode's record from its journal, as far as it went. Raises `TrajectoryError`."""
+        return fold(trajectory_id, self.journal.events(trajectory_id))
+
+    def recover(self) -> Recovered:
+        """Write the records of finished episodes that are only in the journal.
+
+        Raises:
+            TrajectoryError: a journal cannot be read, or a record cannot be written.
+        """
+        finished, unfinished = unwritten(self.run / "journal", self._index.places())
+        self.append_all(self.fold(each) for each in finished)
+        self._recovered = Recovered(
+            torn=self._index.torn, folded=tuple(finished), unfinished=tuple(unfinished)
+        )
+        return self._recovered
+
+    @property
+    def recovered(self) -> Recovered:
+        """What `recover` did; before that, the torn lines that reading left out."""
+        if self._recovered is not None:
+            return self._recovered
+        self._index.places()
+        return Recovered(torn=self._index.torn)
+
+    def lines(self) -> Iterator[bytes]:
+        """The record lines that count, as they are on disk."""
+        return self._index.lines(self._index.places().values())
+
+    def _read(self, places: Iterable[Place]) -> Iterator[Trajectory]:
+        for line in self._index.lines(places):
+            yield Trajectory.from_line(line.decode("utf-8", "replace"))
