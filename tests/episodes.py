@@ -65,7 +65,9 @@ def lasting(trajectory: Trajectory) -> dict[str, Any]:
 
 def _untimed(value: Any) -> Any:
     if isinstance(value, dict):
-        volatile = {"created", "finished", "seconds", "policy_seconds", "look_seconds", "record"}
+        volatile = {
+            "cached", "created", "finished", "seconds", "policy_seconds", "look_seconds", "record",
+        }  # fmt: skip
         return {key: _untimed(item) for key, item in value.items() if key not in volatile}
     return [_untimed(item) for item in value] if isinstance(value, list) else value
 
