@@ -86,6 +86,7 @@ class VideoAgent:
         question: str,
         *,
         options: Options | None = None,
+        subtitles: PathLikeStr | None = None,
         record: PathLikeStr | None = None,
         context: Context | None = None,
     ) -> RunResult:
@@ -95,6 +96,7 @@ class VideoAgent:
             video: path of the video file.
             question: in plain words.
             options: for multiple choice, as a list or by letter.
+            subtitles: a subtitle file; those beside the video are found without it.
             record: run directory that keeps the trajectory and its frames.
             context: knobs of this run.
 
@@ -102,9 +104,10 @@ class VideoAgent:
             EvaGraphError: the video cannot be opened, or an argument is at fault. What a policy
                 does wrong is no exception: it is in `stop_reason` and `error`.
         """
-        return _last(
-            list(self.stream(video, question, options=options, record=record, context=context))
+        steps = self.stream(
+            video, question, options=options, subtitles=subtitles, record=record, context=context
         )
+        return _last(list(steps))
 
     async def arun(
         self,
@@ -112,11 +115,14 @@ class VideoAgent:
         question: str,
         *,
         options: Options | None = None,
+        subtitles: PathLikeStr | None = None,
         record: PathLikeStr | None = None,
         context: Context | None = None,
     ) -> RunResult:
         """Like `run`, without blocking the event loop."""
-        steps = self.astream(video, question, options=options, record=record, context=context)
+        steps = self.astream(
+            video, question, options=options, subtitles=subtitles, record=record, context=context
+        )
         return _last([item async for item in steps])
 
     def stream(
@@ -125,6 +131,7 @@ class VideoAgent:
         question: str,
         *,
         options: Options | None = None,
+        subtitles: PathLikeStr | None = None,
         record: PathLikeStr | None = None,
         context: Context | None = None,
     ) -> Iterator[Step | RunResult]:
@@ -132,7 +139,8 @@ class VideoAgent:
         settings = self._settings(record, context)
         trajectory_id = ""
         with self._listening(settings) as recorder:
-            for event in self.graph.stream(_agent_input(video, question, options), **settings):
+            asked = _agent_input(video, question, options, subtitles)
+            for event in self.graph.stream(asked, **settings):
                 step = Step.from_event(event)
                 if step is not None:
                     trajectory_id = step.trajectory_id
@@ -145,6 +153,7 @@ class VideoAgent:
         question: str,
         *,
         options: Options | None = None,
+        subtitles: PathLikeStr | None = None,
         record: PathLikeStr | None = None,
         context: Context | None = None,
     ) -> AsyncIterator[Step | RunResult]:
@@ -152,9 +161,8 @@ class VideoAgent:
         settings = self._settings(record, context)
         trajectory_id = ""
         with self._listening(settings) as recorder:
-            async for event in self.graph.astream(
-                _agent_input(video, question, options), **settings
-            ):
+            asked = _agent_input(video, question, options, subtitles)
+            async for event in self.graph.astream(asked, **settings):
                 step = Step.from_event(event)
                 if step is not None:
                     trajectory_id = step.trajectory_id
@@ -193,9 +201,16 @@ class VideoAgent:
         return self._wiring.recorders.listening(settings["context"].record, thread_id)
 
 
-def _agent_input(video: PathLikeStr, question: str, options: Options | None) -> AgentInput:
-    asked = Asked.of(video, question, options)
-    return AgentInput(video=asked.video, question=asked.question, options=asked.options or None)
+def _agent_input(
+    video: PathLikeStr, question: str, options: Options | None, subtitles: PathLikeStr | None
+) -> AgentInput:
+    asked = Asked.of(video, question, options, subtitles)
+    return AgentInput(
+        video=asked.video,
+        question=asked.question,
+        options=asked.options or None,
+        subtitles=asked.subtitles,
+    )
 
 
 def _last(items: Sequence[Step | RunResult]) -> RunResult:

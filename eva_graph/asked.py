@@ -20,27 +20,40 @@ class Asked:
     video: str
     question: str
     options: dict[str, str]
+    subtitles: str | None = None
 
     @classmethod
-    def of(cls, video: object, question: object, options: object = None) -> Asked:
+    def of(
+        cls, video: object, question: object, options: object = None, subtitles: object = None
+    ) -> Asked:
         """Check what was given.
 
         Args:
             video: path of the video file.
             question: in plain words.
             options: None, a list of texts (lettered A, B, …), or texts by letter.
+            subtitles: None, or path of a subtitle file.
 
         Raises:
             InvalidRequest: one of them cannot be used; one line.
         """
-        if not isinstance(video, str | PathLike) or not isinstance(fspath(video), str):
+        path = _path(video)
+        if path is None:
             raise InvalidRequest(f"video must be the path of a video file, not {video!r}")
+        subtitle_file = _path(subtitles)
+        if subtitles is not None and subtitle_file is None:
+            raise InvalidRequest(f"subtitles must be the path of a file, not {subtitles!r}")
         if not isinstance(question, str) or not question.strip():
             raise InvalidRequest("the question is empty: ask something in plain words")
         by_letter = _by_letter(options)
         if not _is_unicode(question, *by_letter, *by_letter.values()):
             raise InvalidRequest("the question is not valid Unicode text")
-        return cls(fspath(video), question, by_letter)
+        return cls(path, question, by_letter, subtitle_file)
+
+
+def _path(value: object) -> str | None:
+    path = fspath(value) if isinstance(value, str | PathLike) else None
+    return path if isinstance(path, str) else None
 
 
 def _by_letter(options: Any) -> dict[str, str]:

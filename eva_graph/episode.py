@@ -10,14 +10,14 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from eva_graph.dialects import Dialect, Question
-from eva_graph.errors import PolicyError
+from eva_graph.errors import InvalidRequest, PolicyError
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
 from eva_graph.policy.protocol import Policy, PolicyInfo
@@ -27,7 +27,15 @@ from eva_graph.trajectory.messages import message_to_json
 from eva_graph.trajectory.recorder import Recorder, Recorders
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
-from eva_graph_tools import FrameMissing, FrameRef, Tool, UnsupportedMedia, Video, restore
+from eva_graph_tools import (
+    FrameMissing,
+    FrameRef,
+    Tool,
+    UnsupportedMedia,
+    Video,
+    offered_tools,
+    restore,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,6 +81,9 @@ class Episode:
     video_id: str | None
     """What the video must be; None while the episode is opened."""
     question: Question
+    tools: Mapping[str, Tool]
+    """Those that the video can be looked at with."""
+    subtitle_file: str | None
     policy: PolicyInfo
     """Facts about the policy; of one that cannot be reached, a stand-in for the record."""
     policy_error: PolicyError | None = None
@@ -90,9 +101,29 @@ class Episode:
             video_path=state["video"],
             video_id=state.get("video_id"),
             question=Question(text=state["question"], options=state.get("choices") or {}),
+            tools={
+                name: tool
+                for name, tool in wiring.tools.items()
+                if name in state.get("tools", wiring.tools)
+            },
+            subtitle_file=state.get("subtitle_file"),
             policy=info,
             policy_error=error,
         )
+
+    def offering(self, video: Video) -> Episode:
+        """The episode with those tools alone that this video can be looked at with.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        tools = offered_tools(self.tools, video.info)
+        if not tools:
+            raise InvalidRequest(
+                f"{video.path.name} cannot be looked at with {', '.join(self.tools)}: "
+                "offer another tool"
+            )
+        return replace(self, tools=tools)
 
     @property
     def context(self) -> Context:
@@ -157,8 +188,10 @@ class Episode:
                 dialect=self.wiring.dialect,
                 question=self.question,
                 store=self.recorder.frames,
-                tools=self.wiring.tools,
+                tools=self.tools,
                 limits=self.limits,
+                timeout_seconds=self.context.look_timeout_seconds,
+                artifacts=self.recorder.artifacts,
             )
 
     def load_frame(self, ref: FrameRef) -> bytes:
@@ -177,7 +210,7 @@ class Episode:
 
     def opening(self, video: Video) -> list[AnyMessage]:
         """System and user message; no frame is ever shown before the first plan."""
-        dialect, tools = self.wiring.dialect, list(self.wiring.tools.values())
+        dialect, tools = self.wiring.dialect, list(self.tools.values())
         system = dialect.system_text(tools, self.policy.grid, self.context.look_budget)
         user = dialect.user_text(self.question, video.info)
         return [
@@ -208,11 +241,12 @@ class Episode:
                     "height": info.height,
                     "average_fps": info.average_fps,
                     "start_offset_seconds": info.start_offset_seconds,
+                    "subtitles": self.subtitle_file,
                 },
                 "question": self.question.text,
                 "options": dict(self.question.options),
                 "dialect": self.wiring.dialect.name,
-                "tools": list(self.wiring.tools),
+                "tools": list(self.tools),
                 "policy": {
                     "name": policy.name,
                     "backend": policy.backend,

@@ -43,18 +43,23 @@ def summary(wiring: Wiring, run: NodeRun, state: NextRound) -> Core[Update]:
     if state.get("goes_on"):
         return (yield from _summarize_again(wiring, run, state))
     # A new question: whatever an earlier episode of this thread left behind is void.
-    asked = Asked.of(state.get("video"), state.get("question"), state.get("options"))
+    asked = Asked.of(
+        state.get("video"), state.get("question"), state.get("options"), state.get("subtitles")
+    )
     given: Update = {
         "video": asked.video,
         "question": asked.question,
         "options": None,
+        "subtitles": None,
         "choices": asked.options,
+        "subtitle_file": asked.subtitles,
     }
     episode = Episode.of(wiring, run, "summary", cast("AgentState", given))
     with episode.video() as video:
+        episode = episode.offering(video)
         opening = episode.opening(video)
         episode.journal_start(video, opening)
-        given["video_id"] = video.video_id
+        given |= {"video_id": video.video_id, "tools": list(episode.tools)}
     update: Update = {
         **given,
         "trajectory_id": episode.trajectory_id,

@@ -59,7 +59,7 @@ def call_part(
             stop=("</tool_call>",),
             close="</tool_call>",
             complete=True,
-            regex=calls_regex(episode.wiring.tools.values()),
+            regex=calls_regex(episode.tools.values()),
         )
     )
 

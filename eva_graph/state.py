@@ -95,6 +95,8 @@ class AgentInput(TypedDict):
     question: str
     options: NotRequired[dict[str, str] | list[str] | None]
     """For multiple choice, as a list or by letter."""
+    subtitles: NotRequired[str | None]
+    """Path of a subtitle file (.srt, .vtt, .ass); those beside the video are found without it."""
 
 
 class AgentOutput(TypedDict):
@@ -112,11 +114,17 @@ class AgentState(TypedDict, total=False):
     video: str
     question: str
     options: dict[str, str] | list[str] | None
-    """Summary moves them to `choices`, so that the next question does not inherit them."""
+    subtitles: str | None
+    """Summary moves these two to `choices` and `subtitle_file`, so that the next question does not
+    inherit them."""
     video_id: str
     """Content of the video as summary found it; a look at another one is refused."""
     choices: dict[str, str]
     """The options of this episode by letter, written by summary."""
+    subtitle_file: str | None
+    """The subtitle file of this episode, written by summary."""
+    tools: list[str]
+    """Names of the tools that this video can be looked at with, written by summary."""
     trajectory_id: str
     messages: Annotated[list[AnyMessage], add_messages]
     turn: int
@@ -158,6 +166,8 @@ class Context:
     """`turn`: one policy call writes a whole turn. `phase`: each node makes its own call."""
     record: str | None = None
     """Run directory that keeps the trajectory and its frames; None keeps frames in a cache."""
+    look_timeout_seconds: float = 300.0
+    """How long one call may take; a late one is an error that is told to the policy."""
 
     def __post_init__(self) -> None:
         for name in ("max_turns", "max_new_tokens", "look_budget"):
@@ -168,6 +178,9 @@ class Context:
             raise InvalidRequest(f"temperature must be 0 or more, not {self.temperature!r}")
         if not isinstance(self.seed, int | None) or isinstance(self.seed, bool):
             raise InvalidRequest(f"seed must be a whole number, not {self.seed!r}")
+        timeout = self.look_timeout_seconds
+        if not (_is_number(timeout) and 0 < timeout < math.inf):
+            raise InvalidRequest(f"look_timeout_seconds must be above 0, not {timeout!r}")
         if not isinstance(self.record, str | None):
             raise InvalidRequest(f"record must be a path as text, not {self.record!r}")
         if self.calls not in ("turn", "phase"):

@@ -124,7 +124,7 @@ def _request(
     if episode.policy_error is not None:
         raise episode.policy_error
     context = episode.context
-    tools = list(episode.wiring.tools.values())
+    tools = list(episode.tools.values())
     return PolicyRequest(
         messages=list(messages),
         load_frame=episode.load_frame,

@@ -44,9 +44,11 @@ class Recorder:
         if self._store is None:
             self._journal = journal or MemoryJournal()
             self.frames = frames or FrameStore.cache()
+            self.artifacts: Path | None = None
         else:
             self._journal = self._store.journal
             self.frames = self._store.frames
+            self.artifacts = self._store.run / "artifacts"
 
     def append(
         self,

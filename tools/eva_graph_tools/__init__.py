@@ -23,7 +23,7 @@ from eva_graph_tools.frame_select import FrameSelectArguments
 from eva_graph_tools.frames import Frame, FrameRef, encode
 from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.output import Artifact, ToolOutput
-from eva_graph_tools.registry import TOOLS, PreparedLook, execute, prepare
+from eva_graph_tools.registry import TOOLS, PreparedLook, execute, offered_tools, prepare
 from eva_graph_tools.restore import restore
 from eva_graph_tools.seek import SeekArguments
 from eva_graph_tools.sizing import VisualGrid
@@ -62,6 +62,7 @@ __all__ = [
     "execute",
     "labels",
     "look_key",
+    "offered_tools",
     "parse_time",
     "prepare",
     "restore",

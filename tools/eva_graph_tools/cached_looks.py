@@ -8,16 +8,11 @@ names is there. Looks that make files are taken anew.
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from eva_graph_tools.errors import StoreError
 from eva_graph_tools.frames import FrameRef
 from eva_graph_tools.output import Artifact, ToolOutput
 from eva_graph_tools.sizing import VisualGrid
@@ -92,14 +87,12 @@ def look_key(video_id: str, tool_name: str, applied: Mapping[str, Any], grid: Vi
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _path(store: FrameStore, key: str) -> Path:
-    return store.root / key[:2] / f"{key}.json"
-
-
 def _recall(store: FrameStore, key: str) -> StoredLook | None:
-    path = _path(store, key)
+    note = store.recall(key)
+    if note is None:
+        return None
     try:
-        data = json.loads(path.read_bytes())
+        data = json.loads(note)
         refs = tuple(FrameRef.from_json(value) for value in data["frames"])
         look = StoredLook(
             frames=refs,
@@ -108,13 +101,9 @@ def _recall(store: FrameStore, key: str) -> StoredLook | None:
             text=str(data["text"]),
             cached=True,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
-    if not all(store.path(ref).is_file() for ref in refs):
-        return None
-    with suppress(OSError):
-        os.utime(path)  # used: kept longer
-    return look
+    return look if all(store.path(ref).is_file() for ref in refs) else None
 
 
 def _remember(store: FrameStore, key: str, look: StoredLook) -> None:
@@ -124,12 +113,4 @@ def _remember(store: FrameStore, key: str, look: StoredLook) -> None:
         "snapped": look.snapped,
         "text": look.text,
     }
-    path = _path(store, key)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(data, file, allow_nan=False)
-        Path(name).replace(path)
-    except OSError as error:
-        raise StoreError(f"looks cannot be kept in {store.root} ({error.strerror})") from error
+    store.remember(key, json.dumps(data, allow_nan=False).encode())

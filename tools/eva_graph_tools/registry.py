@@ -20,6 +20,11 @@ TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM)
 """Every tool by name."""
 
 
+def offered_tools(tools: Mapping[str, Tool], info: VideoInfo) -> dict[str, Tool]:
+    """Those tools that a video can be looked at with; a policy is told of no other."""
+    return {name: tool for name, tool in tools.items() if tool.offered(info)}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedLook:
     """A call that is ready to run.

@@ -24,6 +24,7 @@ from eva_graph_tools.timecode import format_seconds
 
 CACHE_BYTES = 2 * 1024**3
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
+_NOTE_SUFFIX = ".json"
 _KEPT_FRACTION = 0.9  # dropping goes below the bound, so that it is not needed at every frame
 _CHECKS_PER_BOUND = 16
 _ABANDONED_SECONDS = 3600.0
@@ -105,6 +106,33 @@ class FrameStore:
             raise ValueError(f"these bytes are not those of {ref.uri}")
         self._write(ref, data)
 
+    def remember(self, key: str, data: bytes) -> None:
+        """Keep a small note beside the frames, bounded and dropped like them.
+
+        Args:
+            key: 64 hex digits; the last note of a key counts.
+            data: its bytes.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        self._create(self._note(key), data)
+        self._account(len(data))
+
+    def recall(self, key: str) -> bytes | None:
+        """The note of that key, if there is one."""
+        path = self._note(key)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return data
+
+    def _note(self, key: str) -> Path:
+        return self.root / key[:2] / f"{key}{_NOTE_SUFFIX}"
+
     def _write(self, ref: FrameRef, data: bytes) -> None:
         path = self.path(ref)
         try:
@@ -164,7 +192,7 @@ class _Entry:
 def _entries(root: Path) -> list[_Entry]:
     """Stored files, and those that a writer left behind unfinished."""
     entries: list[_Entry] = []
-    finished = {*_SUFFIXES.values(), ".json"}  # what looks showed lies beside the frames
+    finished = {*_SUFFIXES.values(), _NOTE_SUFFIX}
     abandoned_before = time.time() - _ABANDONED_SECONDS
     for path in root.glob("??/*"):
         try:

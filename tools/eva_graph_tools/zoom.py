@@ -160,9 +160,7 @@ def _grown(start: float, end: float, side: int, patch: int, least: int) -> tuple
     return first / side, (first + length) / side
 
 
-def _clamp_times(
-    arguments: ZoomArguments, info: VideoInfo
-) -> tuple[dict[str, Any], list[str]]:
+def _clamp_times(arguments: ZoomArguments, info: VideoInfo) -> tuple[dict[str, Any], list[str]]:
     start, end, nframes = arguments.start_time, arguments.end_time, arguments.nframes
     if start is None or end is None or nframes is None:
         time, notes = clamp_time("time", arguments.time or 0.0, info.duration_seconds)

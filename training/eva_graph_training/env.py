@@ -19,7 +19,7 @@ from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
 from eva_graph.state import Spent
 from eva_graph.videos import OpenVideos
-from eva_graph_tools import TOOLS, FrameStore, VisualGrid
+from eva_graph_tools import TOOLS, FrameStore, Tool, VisualGrid, offered_tools
 
 
 class VideoEnvironment:
@@ -46,8 +46,7 @@ class VideoEnvironment:
         self._videos = videos
         self._limits = limits
         self._dialect = dialect or EvaDialect()
-        names = tools or self._dialect.default_tools or tuple(TOOLS)
-        self._tools = {name: TOOLS[name] for name in names}
+        self._tools = _chosen(tools, self._dialect)
 
     def reset(
         self,
@@ -75,7 +74,7 @@ class VideoEnvironment:
                 dialect=self._dialect,
                 question=self._question,
                 store=self._store,
-                tools=self._tools,
+                tools=offered_tools(self._tools, video.info),
                 limits=self._limits,
             )
             outcome = executor.read(text, message_id=message_id)
@@ -98,11 +97,16 @@ def opening_messages(
 ) -> list[dict[str, Any]]:
     """The prompt of a GRPO row: the graph's own system and user message."""
     chosen = dialect or EvaDialect()
-    offered = [TOOLS[name] for name in tools or chosen.default_tools or tuple(TOOLS)]
     with videos.use(video) as opened:
-        system = chosen.system_text(offered, grid, look_budget)
+        offered = offered_tools(_chosen(tools, chosen), opened.info)
+        system = chosen.system_text(list(offered.values()), grid, look_budget)
         user = chosen.user_text(question, opened.info)
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def _chosen(tools: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
+    names = tools or dialect.default_tools or tuple(TOOLS)
+    return {name: TOOLS[name] for name in names}
 
 
 def pixel_parts(message: AnyMessage, store: FrameStore) -> list[dict[str, Any]]:
