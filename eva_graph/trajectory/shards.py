@@ -50,12 +50,11 @@ class ShardWriter:
         with self._lock:
             line = next(waiting, None)
             while line is not None:
-                path = self._current()
                 try:
-                    line = self._fill(path, line, waiting)
+                    line = self._fill(self._current(), line, waiting)
                 except OSError as error:
-                    self._path = None
-                    raise TrajectoryError(f"cannot write {path}: {error}") from None
+                    where, self._path = self._path or self._folder, None
+                    raise TrajectoryError(f"cannot write {where}: {error}") from None
 
     def _fill(self, path: Path, line: str | None, waiting: Iterator[str]) -> str | None:
         """Write until nothing waits or the file is full; the line that found no room."""

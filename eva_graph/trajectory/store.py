@@ -123,9 +123,9 @@ class RunStore:
         self._index.places()
         return Recovered(torn=self._index.torn)
 
-    def lines(self) -> Iterator[bytes]:
-        """The record lines that count, as they are on disk."""
-        return self._index.lines(self._index.places().values())
+    def written_times(self) -> dict[str, str]:
+        """When each record was finished or amended, by trajectory id; empty where unknown."""
+        return {each: place.written for each, place in self._index.places().items()}
 
     def _read(self, places: Iterable[Place]) -> Iterator[Trajectory]:
         for line in self._index.lines(places):

@@ -1,0 +1,113 @@
+"""Frames that nothing names any more: of episodes that were deleted, forked or never recorded.
+
+A frame is kept if any line of a record or a journal names it, or if it was written or shown within
+`min_age_seconds`: a running episode writes a frame before it writes the event that names it. The
+writers need no lock. A frame is first renamed and then looked at again: a writer that wanted it in
+between either marked it as used, and it is put back, or finds it gone and writes it anew.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from pathlib import Path
+
+from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory.shards import shard_files
+from eva_graph.trajectory.store import RunStore
+
+MIN_AGE_SECONDS = 3600.0
+_NAMED = re.compile(rb"frame://sha256:([0-9a-f]{64})")
+_DOOMED = ".doomed"
+
+
+@dataclass(slots=True, kw_only=True)
+class Garbage:
+    """What was removed, or would be."""
+
+    frames: int = 0
+    size_bytes: int = 0
+    kept_frames: int = 0
+
+    def count(self, freed_bytes: int) -> None:
+        """Add a file; one that freed nothing was kept."""
+        self.frames += freed_bytes > 0
+        self.size_bytes += freed_bytes
+        self.kept_frames += freed_bytes == 0
+
+
+def collect_garbage(
+    store: RunStore,
+    *,
+    min_age_seconds: float = MIN_AGE_SECONDS,
+    dry_run: bool = False,
+    advance: Callable[[], None] = lambda: None,
+) -> Garbage:
+    """Remove the frames that no record and no journal of the run names.
+
+    Keeps the hashes of named frames in memory.
+
+    Args:
+        store: the run; other processes may go on writing to it.
+        min_age_seconds: younger frames stay; longer than any look takes.
+        dry_run: only count.
+        advance: called for every frame that was looked at.
+
+    Raises:
+        TrajectoryError: nothing was recorded here, or a file cannot be read or removed.
+    """
+    store.check_exists()
+    named = _named_frames(store.run)
+    before = time.time() - min_age_seconds
+    garbage = Garbage()
+    try:
+        for path in store.frames.root.glob("??/*"):
+            freed = 0
+            if path.name[:64] not in named or path.suffix == _DOOMED:
+                freed = _size_if_older(path, before) if dry_run else _remove(path, before, named)
+            garbage.count(freed)
+            advance()
+    except OSError as error:
+        raise TrajectoryError(f"cannot collect garbage in {store.run}: {error}") from None
+    return garbage
+
+
+def _named_frames(run: Path) -> set[str]:
+    """Hashes that any line names, those of replaced records included."""
+    named: set[str] = set()
+    for path in [*shard_files(run), *(run / "journal").glob("*.jsonl")]:
+        try:
+            with path.open("rb") as file:
+                for line in file:
+                    named.update(match.decode("ascii") for match in _NAMED.findall(line))
+        except OSError as error:
+            raise TrajectoryError(f"cannot read {path}: {error}") from None
+    return named
+
+
+def _size_if_older(path: Path, before: float) -> int:
+    """Bytes of a file last used before that time, else 0; 0 as well where it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return 0
+    return status.st_size if status.st_mtime < before else 0
+
+
+def _remove(path: Path, before: float, named: Container[str]) -> int:
+    """Bytes freed; 0 where the file is too young or came into use meanwhile."""
+    if path.suffix == _DOOMED:  # a collection was killed between its two steps
+        path = path.replace(path.with_suffix(""))
+        if path.name[:64] in named:
+            return 0
+    if not _size_if_older(path, before):
+        return 0
+    doomed = path.replace(path.with_name(path.name + _DOOMED))
+    size = _size_if_older(doomed, before)
+    if size:
+        doomed.unlink()
+    else:
+        doomed.replace(path)
+    return size
