@@ -18,6 +18,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
+from eva_graph.commands.view import view
 from eva_graph.errors import EvaGraphError, InvalidRequest
 
 app = typer.Typer(
@@ -105,6 +106,9 @@ def doctor(policy: PolicySpec = None, as_json: Json = False) -> None:
         print(json.dumps([finding.to_json() for finding in findings]))
     if any(finding.status == "broken" for finding in findings):
         raise typer.Exit(1)
+
+
+app.command("view")(view)
 
 
 def main() -> None:

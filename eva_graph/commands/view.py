@@ -1,0 +1,75 @@
+"""`eva-graph view`: a page about a run, or about two side by side."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+if TYPE_CHECKING:
+    from eva_graph.viewer import View
+
+
+def view(
+    run: Annotated[Path, typer.Argument(help="Run directory.")],
+    other: Annotated[
+        Path | None, typer.Argument(help="Another run on the same questions, to compare.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file to write; RUN/view.html if absent.")
+    ] = None,
+    max_mb: Annotated[
+        float, typer.Option(help="Above this many megabytes a folder is written, not one file.")
+    ] = 120,
+    video: Annotated[
+        bool, typer.Option("--video", help="Also write a reel of what was looked at, by question.")
+    ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Trajectory id of an episode to show; give it once for each."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Write a self-contained page about recorded episodes; it needs no network and no server.
+
+    eva-graph view runs/a --open
+    """
+    from eva_graph.viewer import write_view
+
+    runs = [run] if other is None else [run, other]
+    out = out or run / "view.html"
+    progress = Progress(
+        TextColumn("episodes"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("episodes", total=None)
+        written = write_view(
+            runs,
+            out,
+            max_megabytes=max_mb,
+            only=only or (),
+            reels=video,
+            on_episode=lambda: progress.advance(task),
+        )
+    print(written.path)
+    print(_told(written), file=sys.stderr)
+    if show:
+        webbrowser.open(written.path.resolve().as_uri())
+
+
+def _told(written: View) -> str:
+    """What was written, in one line."""
+    missing = f", {written.missing_frames:,} missing" if written.missing_frames else ""
+    return (
+        f"{written.questions:,} questions, {written.thumbnails:,} frames{missing}, "
+        f"{written.total_bytes / 1_000_000:.1f} MB"
+    )

@@ -1,0 +1,63 @@
+// The keyboard: what each key does, and the sheet that says so.
+
+import { byId, el } from "./dom.js";
+
+const SHEET = [
+  ["j ↓", "next question"],
+  ["k ↑", "previous question"],
+  ["Enter", "open the question"],
+  ["Esc", "back to the list"],
+  ["[ ]", "previous or next turn"],
+  ["o", "open or close all turns"],
+  ["+ - 0", "zoom the time line, whole video"],
+  ["← →", "in an enlarged frame: its neighbours"],
+  ["/", "search"],
+  ["t", "light or dark"],
+  ["?", "this sheet"],
+];
+
+/** Calls `actions[key]` for keys that are not meant for a field or a dialog. */
+export function listen(actions) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    const typing = event.target.matches("input:not([type=radio]), select, textarea");
+    if (typing && event.key !== "Escape") return;
+    const action = actions[event.key];
+    if (action && action(event) !== false) event.preventDefault();
+  });
+}
+
+export function showHelp() {
+  const help = byId("help");
+  const rows = SHEET.map(([keys, text]) => [
+    el("dt", {}, keys.split(" ").map((key) => el("kbd", {}, key))),
+    el("dd", {}, text),
+  ]);
+  const close = el("button", { type: "button", onclick: () => help.close() }, "Close");
+  help.replaceChildren(el("h2", {}, "Keys"), el("dl", {}, rows), close);
+  help.showModal();
+}
+
+export function prepareTheme() {
+  const root = document.documentElement;
+  const kept = stored();
+  if (kept) root.dataset.theme = kept;
+  return () => {
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    root.dataset.theme = (root.dataset.theme ?? system) === "dark" ? "light" : "dark";
+    try {
+      localStorage.setItem("eva-graph-theme", root.dataset.theme);
+    } catch {
+      // a browser may refuse storage to a file: the choice then lasts as long as the page
+    }
+  };
+}
+
+function stored() {
+  try {
+    const theme = localStorage.getItem("eva-graph-theme");
+    return theme === "dark" || theme === "light" ? theme : null;
+  } catch {
+    return null;
+  }
+}

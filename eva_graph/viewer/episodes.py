@@ -1,0 +1,145 @@
+"""What the page tells of an episode: a row of the list, and all that is shown once it is opened.
+
+The opened form keeps the record's own field names. Frames become indices into one list, so that
+each stands there once; token ids and the transcript's messages are left out, the turns hold their
+text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import PurePath
+from typing import Any, Literal
+
+from eva_graph.result import chosen_option
+from eva_graph.trajectory.schema import Trajectory, TurnRecord
+from eva_graph.viewer.ranges import looked_at
+from eva_graph_tools import FrameRef
+
+Verdict = Literal["right", "wrong", "unknown"]
+
+
+class FrameList:
+    """The frames of an episode, each distinct reference once, in the order of their first use."""
+
+    def __init__(self) -> None:
+        self.refs: list[FrameRef | None] = []
+        self._numbers: dict[FrameRef | None, int] = {}
+
+    def number(self, reference: dict[str, Any]) -> int:
+        """Index of a frame; one index stands for all references that cannot be read."""
+        try:
+            ref = FrameRef.from_json(reference)
+        except ValueError:
+            ref = None
+        if ref not in self._numbers:
+            self._numbers[ref] = len(self.refs)
+            self.refs.append(ref)
+        return self._numbers[ref]
+
+
+def verdict(trajectory: Trajectory) -> Verdict:
+    """Whether the answer was right; unknown without an expected one, or before the end."""
+    if trajectory.correct is None or trajectory.stop_reason is None:
+        return "unknown"
+    return "right" if trajectory.correct else "wrong"
+
+
+def answer_of(trajectory: Trajectory) -> tuple[str | None, str | None]:
+    """The answer and its text: with options the letter and that option, else the answer twice."""
+    answer = trajectory.answer
+    if answer is None:
+        return None, None
+    letter = chosen_option(answer, trajectory.options) if trajectory.options else None
+    return (letter, trajectory.options[letter]) if letter else (answer, answer)
+
+
+def row(trajectory: Trajectory) -> dict[str, Any]:
+    """What the list shows and filters by, as plain JSON."""
+    answer, answer_text = answer_of(trajectory)
+    usage = trajectory.usage
+    value = {
+        "id": trajectory.trajectory_id,
+        "answer": answer,
+        "answer_text": answer_text,
+        "stop": trajectory.stop_reason or "unfinished",
+        "verdict": verdict(trajectory),
+        "turns": len(trajectory.turns),
+        "frames": usage.frames,
+        "visual_tokens": usage.visual_tokens,
+        "prompt_tokens": usage.last_prompt_tokens,
+        "seconds": usage.policy_seconds + usage.look_seconds,
+        "looks": _stretches(trajectory.turns),
+        "evidence": [[e.get("start_seconds"), e.get("end_seconds")] for e in trajectory.evidence],
+        "edited": any(turn.edited for turn in trajectory.turns),
+        "labels": trajectory.labels,
+        "policy": trajectory.policy.name,
+    }
+    return plain(value)  # type: ignore[no-any-return]
+
+
+def subject(trajectory: Trajectory) -> dict[str, Any]:
+    """What was asked about which video; two runs' episodes on one subject stand side by side."""
+    video = trajectory.video
+    value = {
+        "question": trajectory.question,
+        "video": PurePath(video.path.replace("\\", "/")).name or video.path,
+        "duration": video.duration_seconds,
+    }
+    return plain(value)  # type: ignore[no-any-return]
+
+
+def detail(trajectory: Trajectory, frames: FrameList) -> dict[str, Any]:
+    """Everything that is shown of an opened episode, as plain JSON; fills `frames`."""
+    answer, answer_text = answer_of(trajectory)
+    value = trajectory.model_dump(exclude={"messages", "turns", "evidence", "tool_schemas"})
+    value["stop_reason"] = trajectory.stop_reason or "unfinished"
+    value["verdict"] = verdict(trajectory)
+    value["answer"], value["answer_text"] = answer, answer_text
+    value["turns"] = [_turn(turn, frames) for turn in trajectory.turns]
+    value["evidence"] = [
+        {**item, "frames": [frames.number(ref) for ref in item.get("frames", ())]}
+        for item in trajectory.evidence
+    ]
+    return plain(value)  # type: ignore[no-any-return]
+
+
+def plain(value: Any) -> Any:
+    """JSON that every reader takes: what is not finite becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _turn(turn: TurnRecord, frames: FrameList) -> dict[str, Any]:
+    value = turn.model_dump(exclude={"calls", "tokens"})
+    value["prefix_ok"] = None if turn.tokens is None else turn.tokens.prefix_ok
+    value["calls"] = [
+        {
+            **call.model_dump(exclude={"frames"}),
+            "range": looked_at(call),
+            "frames": [
+                {
+                    "frame": frames.number(shown.ref),
+                    "requested_seconds": shown.requested_seconds,
+                    "snapped": shown.snapped,
+                }
+                for shown in call.frames
+            ],
+        }
+        for call in turn.calls
+    ]
+    return value
+
+
+def _stretches(turns: Sequence[TurnRecord]) -> list[list[float]]:
+    """Start, end, turn and number of frames of every look that ran."""
+    return [
+        [*stretch, turn.turn, len(call.frames)]
+        for turn in turns
+        for call in turn.calls
+        if call.error is None and (stretch := looked_at(call)) is not None
+    ]

@@ -1,0 +1,46 @@
+"""Which stretch of the video a call looked at, told from its arguments or its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eva_graph.trajectory.schema import CallRecord
+from eva_graph_tools.timecode import parse_time
+
+Stretch = tuple[float, float]
+"""Start and end in seconds, in order."""
+
+
+def looked_at(call: CallRecord) -> Stretch | None:
+    """The stretch that a call looked at, or None where nothing says so (a search in subtitles).
+
+    What was applied counts before what was requested, and the frames' true times widen it: a
+    frame may have been taken a little outside the range that was asked for.
+    """
+    if call.error is not None:
+        return _of_arguments(call.requested)
+    stretch = _of_arguments(call.applied or {}) or _of_arguments(call.requested)
+    times = [
+        time for frame in call.frames if (time := _time(frame.ref.get("pts_seconds"))) is not None
+    ]
+    ends = [*(stretch or ()), *times]
+    return (min(ends), max(ends)) if ends else None
+
+
+def _of_arguments(arguments: Mapping[str, Any]) -> Stretch | None:
+    start, end = _time(arguments.get("start_time")), _time(arguments.get("end_time"))
+    if start is None or end is None:
+        time = _time(arguments.get("time"))
+        return None if time is None else (time, time)
+    return (start, end) if start <= end else (end, start)
+
+
+def _time(value: object) -> float | None:
+    """Seconds of an argument; None for what is no time, since a policy may write anything."""
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        return parse_time(value)
+    except ValueError:
+        return None
