@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from eva_graph.trajectory.filters import RecordFilter
+from eva_graph.trajectory.integrity import check_record, require_sound
 from eva_graph.trajectory.recorder import Recorder, Recorders, read_records
 from eva_graph.trajectory.schema import TRAJECTORY_VERSION, Trajectory
 from eva_graph.trajectory.store import RunStore
+from eva_graph.trajectory.violations import Violation, ViolationKind
 
 __all__ = [
     "TRAJECTORY_VERSION",
@@ -14,5 +16,9 @@ __all__ = [
     "Recorders",
     "RunStore",
     "Trajectory",
+    "Violation",
+    "ViolationKind",
+    "check_record",
     "read_records",
+    "require_sound",
 ]
