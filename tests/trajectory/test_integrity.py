@@ -291,3 +291,41 @@ def test_kinds_by_name() -> None:
     assert violation_kinds(["blank_frame"]) == {ViolationKind.BLANK}
     with pytest.raises(InvalidRequest, match="choose from missing_frame, changed_frame"):
         violation_kinds(["blank"])
+
+
+def _row_removed(tokens: dict[str, Any]) -> None:
+    tokens["image_grids"].pop()
+
+
+def _row_turned(tokens: dict[str, Any]) -> None:
+    tokens["image_grids"][0] = [1, 2, 8]
+
+
+def _pad_removed(tokens: dict[str, Any]) -> None:
+    ids = tokens["prompt_delta_ids"]
+    pad = max(set(ids), key=ids.count)
+    ids.remove(pad)
+
+
+def test_token_data_is_sound(nano_run: RunStore) -> None:
+    for record in nano_run.records():
+        assert any(turn.tokens and turn.tokens.image_grids for turn in record.turns)
+        assert check_record(record, nano_run.frames) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (_row_removed, "grid rows for"),
+        (_row_turned, "a grid of 2x8 patches is not that of frame://"),
+        (_pad_removed, "no token fills the"),
+    ],
+)
+def test_changed_token_data_is_caught(change: Change, told: str, nano_run: RunStore) -> None:
+    def corrupt(data: dict[str, Any]) -> None:
+        change(data["turns"][1]["tokens"])
+
+    record = changed(next(nano_run.records()), corrupt)
+    violations = check_record(record, nano_run.frames)
+    assert found(violations)[0] == ("placeholders", 2, None)
+    assert told in str(violations[0])
