@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
+os.environ["EVA_GRAPH_INDEX_CACHE"] = ""  # tests that want one name a folder of their own
 
 from pathlib import Path
 

@@ -1,22 +1,20 @@
 """When each frame of a video is on screen, and from which key frame it can be decoded.
 
-The index is built once per file by reading its packets, nothing is decoded. It knows every frame's
-presentation time (average frame rates and header durations are never used) and counts only frames
-that are shown: packets hidden by an edit list or a discard flag stay decodable but have no place in
-the display order. Time zero is the first frame shown.
+It is built once per file without decoding anything (`eva_graph_tools.indexing`). It knows every
+frame's presentation time (average frame rates and header durations are never used) and counts only
+frames that are shown: packets hidden by an edit list or a discard flag stay decodable but have no
+place in the display order. Time zero is the first frame shown.
 
 Numbers: a *packet number* counts packets in decode order, a *display index* counts frames shown in
 display order.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Self
 
-import av
 import numpy as np
 import numpy.typing as npt
 
@@ -24,7 +22,6 @@ Ticks = npt.NDArray[np.int64]
 
 # Absorbs the float error of a time that names a frame's own presentation time.
 _SLACK_SECONDS = 1e-9
-_FALLBACK_FRAME_SECONDS = Fraction(1, 25)
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: what is looked up often is computed once
@@ -42,6 +39,7 @@ class FrameIndex:
         counted: the file's timestamps follow the decode order although the codec reorders, so a
             decoded frame is known by its position after a key frame and not by its timestamp.
         stamped: packets carry timestamps; without them nothing can be sought.
+        broken: the file breaks off after the last frame, or says that it held more.
     """
 
     time_base: Fraction
@@ -53,6 +51,7 @@ class FrameIndex:
     last_duration: int
     counted: bool
     stamped: bool
+    broken: bool = False
 
     @property
     def frame_count(self) -> int:
@@ -163,86 +162,3 @@ def _sorted_once(ticks: Ticks) -> tuple[Ticks, Ticks]:
     """The ticks in ascending order, and the packet numbers in that order."""
     numbers = np.argsort(ticks, kind="stable")
     return ticks[numbers], numbers
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    pts: int | None
-    dts: int | None
-    duration: int
-    key: bool
-    shown: bool
-    whole: bool
-
-
-def build_index(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> FrameIndex | None:
-    """Read all packets of a stream; None if it has none that is shown.
-
-    A file that breaks off is indexed up to the break.
-    """
-    rows = list(_rows(container.demux(stream)))
-    while rows and not rows[-1].whole:
-        rows.pop()  # cut off in mid-picture: decoders would make up the rest
-    if not any(row.shown for row in rows) or stream.time_base is None:
-        return None
-    stamped = all(row.pts is not None or row.dts is not None for row in rows)
-    fallback = max(1, round(_frame_seconds(stream) / stream.time_base))
-    if stamped:
-        pts = np.array([row.dts if row.pts is None else row.pts for row in rows], np.int64)
-        dts = np.array([row.pts if row.dts is None else row.dts for row in rows], np.int64)
-    else:
-        steps = [row.duration or fallback for row in rows]
-        pts = dts = np.concatenate(([0], np.cumsum(steps[:-1], dtype=np.int64)))
-    shown = np.flatnonzero([row.shown for row in rows])
-    shown_pts, first = np.unique(pts[shown], return_index=True)
-    order = shown[first]
-    key = np.array([row.key for row in rows], np.bool_)
-    key[0] = True
-    return FrameIndex(
-        time_base=stream.time_base,
-        pts=pts,
-        dts=dts,
-        key=key,
-        order=order,
-        shown_pts=shown_pts,
-        last_duration=_last_duration(rows[int(order[-1])].duration, shown_pts, fallback),
-        counted=_counted(container, stream, pts),
-        stamped=stamped,
-    )
-
-
-def _rows(packets: Iterable["av.Packet[av.VideoStream]"]) -> Iterable[_Row]:
-    try:
-        for packet in packets:
-            if packet.size:
-                yield _Row(
-                    packet.pts,
-                    packet.dts,
-                    max(0, packet.duration or 0),
-                    packet.is_keyframe,
-                    not packet.is_discard,
-                    not packet.is_corrupt,
-                )
-    except av.error.FFmpegError:
-        return  # a broken tail: what was read before it counts
-
-
-def _counted(container: av.container.InputContainer, stream: av.VideoStream, pts: Ticks) -> bool:
-    # AVI and raw streams keep no presentation times: ascending ones are those of the decode order.
-    bare = container.format.name in {"avi", "h264", "hevc", "m4v", "mpegvideo"}
-    return bare and bool(stream.codec_context.has_b_frames) and bool(np.all(np.diff(pts) > 0))
-
-
-def _frame_seconds(stream: av.VideoStream) -> Fraction:
-    rate = stream.average_rate or stream.guessed_rate
-    return 1 / rate if rate else _FALLBACK_FRAME_SECONDS
-
-
-def _last_duration(stated: int, shown_pts: Ticks, fallback: int) -> int:
-    if stated > 0:
-        return stated
-    if len(shown_pts) > 1:
-        return max(1, int(np.median(np.diff(shown_pts))))
-    return fallback

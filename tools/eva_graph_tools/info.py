@@ -26,6 +26,8 @@ class VideoInfo:
         coded_width, coded_height: pixels as stored, before rotation and aspect.
         stream_duration_seconds: what the file's header claims for the video stream, the true
             duration where it claims nothing.
+        damaged_after_seconds: where the file breaks off, by what it says of itself: nothing after
+            it can be shown. None where nothing is known to be missing.
         comment: the container's `comment` tag, empty where there is none; anybody's words.
     """
 
@@ -41,6 +43,7 @@ class VideoInfo:
     coded_width: int
     coded_height: int
     stream_duration_seconds: float
+    damaged_after_seconds: float | None = None
     comment: str = ""
 
 
@@ -88,5 +91,6 @@ def describe(header: Header, index: FrameIndex, geometry: Geometry) -> VideoInfo
         stream_duration_seconds=header.duration_seconds
         if header.duration_seconds > 0
         else duration,
+        damaged_after_seconds=duration if index.broken else None,
         comment=header.comment,
     )

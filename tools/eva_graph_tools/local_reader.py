@@ -10,7 +10,7 @@ from typing import Any
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError
-from eva_graph_tools.index import build_index
+from eva_graph_tools.indexing import build_index
 from eva_graph_tools.info import describe, read_header
 from eva_graph_tools.media import content_id, open_source
 from eva_graph_tools.operations import OPERATIONS
@@ -37,7 +37,8 @@ class LocalReader:
         """
         source = open_source(file)
         header = read_header(*source)
-        index = build_index(*source)
+        video_id = content_id(file)
+        index = build_index(file, video_id, *source, Deadline())
         if index is None:
             source[0].close()
             raise DecodeError(f"{file.name}: the video stream holds no frames")
@@ -51,7 +52,7 @@ class LocalReader:
         decoder.index = index = index.starting_at(first[0])
         opened = Opened(
             path=file,
-            video_id=content_id(file),
+            video_id=video_id,
             info=describe(header, index, first[1]),
             index=index,
             geometry=first[1],

@@ -61,6 +61,7 @@ def open_source(path: Path) -> Source:
         container = av.open(
             f"file:{path.absolute()}",
             options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
+            metadata_errors="replace",  # names and comments may hold any bytes
         )
     except av.error.PermissionError as error:
         raise UnsupportedMedia(f"{path.name}: the file may not be read") from error
