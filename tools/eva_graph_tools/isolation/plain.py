@@ -68,7 +68,7 @@ def _read(kind: Any, plain: Any, arrays: Sequence[Array]) -> Any:
     if origin in (typing.Union, types.UnionType):
         chosen = [part for part in parts if (part is type(None)) == (plain is None)]
         if len(chosen) == 1:
-            return _read(chosen[0], plain, arrays)
+            return None if plain is None else _read(chosen[0], plain, arrays)
     elif origin is np.ndarray:
         return _read_array(typing.get_args(parts[1])[0], plain, arrays)
     elif origin is tuple:
