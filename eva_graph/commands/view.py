@@ -43,13 +43,9 @@ def view(
 
     runs = [run] if other is None else [run, other]
     out = out or run / "view.html"
-    progress = Progress(
-        TextColumn("episodes"),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    console = Console(stderr=True)
+    columns = (TextColumn("episodes"), MofNCompleteColumn(), TimeElapsedColumn())
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with progress:
         task = progress.add_task("episodes", total=None)
         written = write_view(

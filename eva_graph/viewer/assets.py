@@ -21,6 +21,11 @@ def asset(name: str) -> str:
     return (files("eva_graph.viewer") / "assets" / name).read_text(encoding="utf-8")
 
 
+def style() -> str:
+    """All style sheets in the order in which they count."""
+    return "\n".join(asset(name) for name in ("style.css", "question.css", "narrow.css"))
+
+
 def script(entry: str = "main.js") -> str:
     """All modules that `entry` needs and itself, as one classic script in a scope of its own."""
     joined: dict[str, str] = {}

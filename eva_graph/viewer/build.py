@@ -168,9 +168,17 @@ def _described(stores: Sequence[RunStore], out: Path) -> list[dict[str, Any]]:
     """Name of each run, and where its frames lie, seen from the page's folder."""
     described = []
     for store in stores:
-        frames = Path(os.path.relpath(store.frames.root, out.parent)).as_posix()
-        described.append({"name": store.run.resolve().name, "frames": f"./{quote(frames)}/"})
+        frames = _from(out.parent, store.frames.root)
+        described.append({"name": store.run.resolve().name, "frames": frames})
     return described
+
+
+def _from(folder: Path, target: Path) -> str | None:
+    """Address of a folder, seen from another one; None where they lie on different drives."""
+    try:
+        return f"./{quote(Path(os.path.relpath(target, folder)).as_posix())}/"
+    except ValueError:
+        return None
 
 
 def _size(page: Path, *, in_folder: bool) -> int:

@@ -1,8 +1,7 @@
 """What the page tells of an episode: a row of the list, and all that is shown once it is opened.
 
 The opened form keeps the record's own field names. Frames become indices into one list, so that
-each stands there once; token ids and the transcript's messages are left out, the turns hold their
-text.
+each stands there once; token ids are left out.
 """
 
 from __future__ import annotations
@@ -97,6 +96,7 @@ def detail(trajectory: Trajectory, frames: FrameList) -> dict[str, Any]:
     value["stop_reason"] = trajectory.stop_reason or "unfinished"
     value["verdict"] = verdict(trajectory)
     value["answer"], value["answer_text"] = answer, answer_text
+    value["messages"] = [_message(message, frames) for message in trajectory.messages]
     value["turns"] = [_turn(turn, frames) for turn in trajectory.turns]
     value["evidence"] = [
         {**item, "frames": [frames.number(ref) for ref in item.get("frames", ())]}
@@ -133,6 +133,23 @@ def _turn(turn: TurnRecord, frames: FrameList) -> dict[str, Any]:
         for call in turn.calls
     ]
     return value
+
+
+def _message(message: dict[str, Any], frames: FrameList) -> dict[str, Any]:
+    """Role and parts of a message: texts, and numbers of frames."""
+    content = message.get("content") or ""
+    parts = content if isinstance(content, list) else [content]
+    return {
+        "role": message.get("role"),
+        "parts": [_part(part, frames) for part in parts],
+        "tool_calls": message.get("tool_calls", []),
+    }
+
+
+def _part(part: Any, frames: FrameList) -> str | int:
+    if isinstance(part, dict) and part.get("type") == "image":
+        return frames.number(part.get("extras", {}).get("frame", {}))
+    return str(part.get("text", "")) if isinstance(part, dict) else str(part)
 
 
 def _stretches(turns: Sequence[TurnRecord]) -> list[list[float]]:

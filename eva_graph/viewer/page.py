@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from eva_graph.errors import InvalidRequest, TrajectoryError
-from eva_graph.viewer.assets import asset, script, source_hash
+from eva_graph.viewer.assets import asset, script, source_hash, style
 
 _SLOT = re.compile(r"@@(\w+)@@")
 _GENERATOR = '<meta name="generator" content="eva-graph view">'
@@ -115,17 +115,17 @@ def _is_ours(page: Path) -> bool:
 
 def _page(index: dict[str, Any], *, in_folder: bool) -> tuple[str, str]:
     """The page before and after the chunks."""
-    style, code = asset("style.css"), script()
+    looks, code = style(), script()
     sources = f"{source_hash(code)} {_FOLDER_SOURCES}" if in_folder else source_hash(code)
     policy = (
-        f"default-src 'none'; script-src {sources}; style-src {source_hash(style)}; "
+        f"default-src 'none'; script-src {sources}; style-src {source_hash(looks)}; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     slots = {
         "GENERATOR": _GENERATOR,
         "POLICY": policy,
         "TITLE": html.escape(" and ".join(run["name"] for run in index["runs"])),
-        "STYLE": style,
+        "STYLE": looks,
         "INDEX": embedded_json({**index, "in_folder": in_folder}),
         "SCRIPT": code,
     }

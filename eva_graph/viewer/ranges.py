@@ -21,10 +21,8 @@ def looked_at(call: CallRecord) -> Stretch | None:
     if call.error is not None:
         return _of_arguments(call.requested)
     stretch = _of_arguments(call.applied or {}) or _of_arguments(call.requested)
-    times = [
-        time for frame in call.frames if (time := _time(frame.ref.get("pts_seconds"))) is not None
-    ]
-    ends = [*(stretch or ()), *times]
+    times = [_time(frame.ref.get("pts_seconds")) for frame in call.frames]
+    ends = [*(stretch or ()), *(time for time in times if time is not None)]
     return (min(ends), max(ends)) if ends else None
 
 

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import os
+import struct
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +22,16 @@ LONG_SIDE_PIXELS = 160
 MAX_BYTES = 2048
 _STEPS = ((160, 70), (160, 50), (160, 30), (160, 15), (112, 15), (80, 10), (48, 10))
 """Long side and quality, until the bytes fit; the last always does."""
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    struct.error,
+    Image.DecompressionBombError,
+)
+"""What Pillow raises for files that are none of its pictures, or damaged ones."""
 
 Place = tuple[int, int]
 """Number of the chunk that holds a thumbnail, and its position there."""
@@ -74,7 +85,7 @@ def thumbnail(ref: FrameRef, store: FrameStore) -> bytes | None:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as stored:
             stored.draft("RGB", (2 * LONG_SIDE_PIXELS, 2 * LONG_SIDE_PIXELS))
             picture = stored.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except _UNREADABLE:
         return None
     return _within_bounds(picture)
 

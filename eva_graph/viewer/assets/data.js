@@ -23,10 +23,15 @@ export async function loadEpisode(question, side) {
     const [holder, position] = frame.thumbnail ?? [null, 0];
     const picture = holders.get(holder)?.thumbnails[position];
     frame.picture = picture ? `data:image/webp;base64,${picture}` : null;
-    frame.stored = frame.file ? fromPage(index.runs[side].frames + frame.file) : null;
+    frame.stored = storedAt(side, frame.file);
   }
   const reel = episode.reel && fromPage(episode.reel);
   return { ...episode, reel, side, run: index.runs[side].name };
+}
+
+function storedAt(side, file) {
+  const folder = index.runs[side].frames;
+  return folder && file ? fromPage(folder + file) : null;
 }
 
 /** An address that was given from where the single page would lie. */

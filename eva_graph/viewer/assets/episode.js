@@ -7,6 +7,7 @@ import { frameGrid } from "./frames.js";
 import { verdictMark } from "./list.js";
 import { CHANGES, changeOf } from "./questions.js";
 import { Timeline } from "./timeline.js";
+import { transcript } from "./transcript.js";
 import { lookSeconds, turnCard, visualTokens } from "./turns.js";
 
 const OPEN_TURNS = 8;
@@ -78,6 +79,7 @@ function column(episode, opened) {
     el("h3", {}, "Turns", expander()),
     turns.length ? turns : el("p", { class: "nothing" }, "The policy wrote nothing."),
     costs(episode),
+    transcript(episode),
     about(episode),
   );
 }

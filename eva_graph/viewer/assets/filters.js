@@ -18,7 +18,10 @@ export function prepareFilters(changed) {
   if (comparing) fillChanges(form.elements.change);
   const update = () => changed(wanted(form, direction));
   form.addEventListener("input", update);
-  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    byId("list").focus();
+  });
   form.addEventListener("reset", () => {
     turn(direction, false);
     setTimeout(update);

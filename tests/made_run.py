@@ -69,9 +69,8 @@ def make_record(
     """One episode: a scan, a close look that was clamped, and an answer."""
     chance = random.Random(f"{seed} {number}")
     video = "sha256:" + f"{number // 4:064x}"
-    scan = [
-        DURATION_SECONDS * (k + 0.5) / (frames - frames // 2) for k in range(frames - frames // 2)
-    ]
+    wide = frames - frames // 2
+    scan = [DURATION_SECONDS * (k + 0.5) / wide for k in range(wide)]
     start = chance.uniform(60, DURATION_SECONDS - 60)
     close = [start + 0.5 * k for k in range(frames // 2)]
     pictures = number if distinct else 0
