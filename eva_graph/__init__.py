@@ -15,6 +15,7 @@ from eva_graph.result import Evidence, RunResult, Turn
 from eva_graph.state import AgentInput, AgentOutput, Context, StopReason
 from eva_graph.steps import Step
 from eva_graph.trajectory import Trajectory
+from eva_graph.videos import OpenVideos
 
 __version__ = version("eva-graph")
 
@@ -25,6 +26,7 @@ __all__ = [
     "EvaGraphError",
     "Evidence",
     "Look",
+    "OpenVideos",
     "Plan",
     "RunResult",
     "Step",

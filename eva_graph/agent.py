@@ -24,6 +24,7 @@ from eva_graph.result import RunResult
 from eva_graph.state import AgentInput, Context
 from eva_graph.steps import Step
 from eva_graph.trajectory import Recorder
+from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameStore
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class VideoAgent:
         dialect, profile, instructions, tools: see `build_graph`.
         context: knobs for runs that give none.
         frames: where frames of unrecorded runs go; None for the user's cache.
+        videos: how videos are opened, for example `OpenVideos(isolated=True)`.
 
     Raises:
         EvaGraphError: a part cannot be made; one line that says what to do.
@@ -61,6 +63,7 @@ class VideoAgent:
         tools: Sequence[str] | None = None,
         context: Context | None = None,
         frames: FrameStore | None = None,
+        videos: OpenVideos | None = None,
     ) -> None:
         self._wiring = wire(
             policy,
@@ -71,6 +74,7 @@ class VideoAgent:
             tools=tools,
             context=context,
             frames=frames,
+            videos=videos,
         )
         self.graph: VideoGraph = compile_graph(self._wiring)
         """The compiled LangGraph: add it to a larger one with `add_node("video", agent.graph)`."""

@@ -20,6 +20,7 @@ def report(
     question: str,
     *,
     options: Mapping[str, str] | None = None,
+    subtitles: Path | None = None,
     as_json: bool = False,
     extra: Callable[[RunResult], dict[str, Any]] | None = None,
 ) -> RunResult:
@@ -32,7 +33,7 @@ def report(
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     printer = StepPrinter(console)
     result: RunResult | None = None
-    for item in agent.stream(video, question, options=options):
+    for item in agent.stream(video, question, options=options, subtitles=subtitles):
         if isinstance(item, RunResult):
             result = item
         else:

@@ -171,7 +171,7 @@ class Episode:
     @contextmanager
     def video(self) -> Iterator[Video]:
         """The open video. Raises `ToolError` if it cannot be opened or is not the same any more."""
-        with self.wiring.videos.use(self.video_path) as video:
+        with self.wiring.videos.use(self.video_path, self.subtitle_file) as video:
             if self.video_id not in (None, video.video_id):
                 raise UnsupportedMedia(
                     f"{video.path.name} is not the video that this episode began with: "

@@ -42,6 +42,7 @@ def build_graph(
     tools: Sequence[str] | None = None,
     context: Context | None = None,
     frames: FrameStore | None = None,
+    videos: OpenVideos | None = None,
     interrupt_before: Sequence[str] = (),
 ) -> VideoGraph:
     """The compiled agent, without a checkpointer, ready to be a node of a larger graph.
@@ -59,6 +60,8 @@ def build_graph(
         tools: names of the tools offered; None for the dialect's default.
         context: knobs used where a run gives none of its own.
         frames: where frames of unrecorded runs go; None for the user's cache.
+        videos: how videos are opened, for example `OpenVideos(isolated=True)`; graphs that are
+            given the same one share the open files.
         interrupt_before: nodes before which every run stops, inside a larger graph too;
             `["action"]` lets a person change the `calls`.
 
@@ -75,6 +78,7 @@ def build_graph(
             tools=tools,
             context=context,
             frames=frames,
+            videos=videos,
         ),
         interrupt_before,
     )
@@ -90,6 +94,7 @@ def wire(
     tools: Sequence[str] | None = None,
     context: Context | None = None,
     frames: FrameStore | None = None,
+    videos: OpenVideos | None = None,
 ) -> Wiring:
     """The parts of `build_graph`'s graph, made but not yet connected; same arguments and errors."""
     from eva_graph.policy.resolve import resolve_policy  # loads the clients only when needed
@@ -101,7 +106,7 @@ def wire(
         tools=_offered(tools, chosen),
         defaults=context or Context(),
         recorders=Recorders(frames),
-        videos=OpenVideos(),
+        videos=videos or OpenVideos(),
     )
 
 

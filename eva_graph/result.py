@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from eva_graph.dialects.turn import Look, Plan
 from eva_graph.errors import TrajectoryError
 from eva_graph.state import EvidenceDict, StopReason
 from eva_graph.trajectory.schema import Trajectory, TurnRecord, UsageRecord
-from eva_graph_tools import FrameRef
+from eva_graph_tools import Artifact, FrameRef
 
 _LETTERED = re.compile(r"[(\[*]*(?P<letter>\w+)(?P<mark>[)\].:,*]*)\s*(?P<rest>.*)")
 
@@ -45,6 +46,10 @@ class CallMade:
     visual_tokens: int
     notes: tuple[str, ...]
     error: str | None
+    text: str = ""
+    """Lines that it gave the policy to read."""
+    artifacts: tuple[Artifact, ...] = ()
+    """Files that it made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,16 @@ class Turn:
                 visual_tokens=call.visual_tokens,
                 notes=tuple(call.notes),
                 error=call.error,
+                text=call.text,
+                artifacts=tuple(
+                    Artifact(
+                        path=Path(file.path),
+                        media_type=file.media_type,
+                        start_seconds=file.start_seconds,
+                        end_seconds=file.end_seconds,
+                    )
+                    for file in call.artifacts
+                ),
             )
             for call in record.calls
         )

@@ -13,6 +13,7 @@ from eva_graph.steps import Step
 from eva_graph_tools import labels
 
 _SHORT = 300
+_LINES = 8
 
 
 class StepPrinter:
@@ -76,15 +77,13 @@ class StepPrinter:
             line = f"{look['tool']}: {look['error']}"
             self._console.print(f"[cyan]{step.turn} look[/] [red]{escape(line)}[/]")
             return
-        times = [frame["pts_seconds"] for frame in look["frames"]]
-        span = _range(min(times), max(times)) if times else "nothing"
-        line = (
-            f"{look['tool']} {span}: {_count(len(times), 'frame')}, "
-            f"{_count(look['visual_tokens'], 'visual token')}"
-        )
-        self._console.print(f"[cyan]{step.turn} look[/] {escape(line)}")
-        for note in look["notes"]:
-            self._console.print(f"       [dim]{escape(note)}[/]")
+        self._console.print(f"[cyan]{step.turn} look[/] {escape(_shown(look))}")
+        made = [f"made {file['path']}" for file in look["artifacts"]]
+        read = look["text"].splitlines()
+        if len(read) > _LINES:
+            read = [*read[:_LINES], f"… {_count(len(read) - _LINES, 'more line')}"]
+        for line in (*look["notes"], *read, *made):
+            self._console.print(f"       [dim]{escape(line)}[/]")
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
@@ -106,6 +105,16 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "usage": result.usage.model_dump(mode="json"),
         "trajectory_id": result.trajectory.trajectory_id,
     }
+
+
+def _shown(look: Mapping[str, Any]) -> str:
+    times = [frame["pts_seconds"] for frame in look["frames"]]
+    if not times:
+        return f"{look['tool']}: {_count(len(look['text'].splitlines()), 'line')}"
+    return (
+        f"{look['tool']} {_range(min(times), max(times))}: {_count(len(times), 'frame')}, "
+        f"{_count(look['visual_tokens'], 'visual token')}"
+    )
 
 
 def _range(start_seconds: float, end_seconds: float) -> str:

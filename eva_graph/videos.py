@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
 from eva_graph_tools import Video
 
 _Identity: TypeAlias = tuple[str, int, int]
+"""Absolute path, bytes and time of the last change, of one file."""
 
 
 @dataclass(slots=True)
@@ -21,38 +24,69 @@ class _Slot:
     video: Video | None = None
     users: int = 0
 
-    def open(self, path: str) -> Video:
+    def open(self, make: Callable[[], Video]) -> Video:
         """The video, opened by the first user while the others wait."""
         with self.opening:
             if self.video is None:
-                self.video = Video.open(path)
+                self.video = make()
             return self.video
 
 
 class OpenVideos:
-    """At most `max_idle` videos stay open while nobody uses them; those in use always do."""
+    """How videos are opened, and those that are open. Safe for threads.
 
-    def __init__(self, max_idle: int = 8) -> None:
+    Args:
+        max_idle: how many stay open while nobody uses them; those in use always do.
+        isolated: read files in worker processes with limits: for files that one does not trust.
+        media_root: only files below this folder are opened; None is any local file.
+        timeout_seconds: how long opening may take; None leaves it to `Video.open`.
+    """
+
+    def __init__(
+        self,
+        max_idle: int = 8,
+        *,
+        isolated: bool = False,
+        media_root: str | PathLike[str] | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
         self._max_idle = max_idle
+        self._isolated = isolated
+        self._media_root = media_root
+        self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
-        self._slots: OrderedDict[_Identity, _Slot] = OrderedDict()
+        self._slots: OrderedDict[tuple[_Identity, ...], _Slot] = OrderedDict()
 
     @contextmanager
-    def use(self, path: str) -> Iterator[Video]:
+    def use(self, path: str, subtitles: str | None = None) -> Iterator[Video]:
         """The open video of a path; a changed file is opened anew.
 
         Opening one video keeps nobody from using another.
 
+        Args:
+            path: the video file.
+            subtitles: a subtitle file; None finds those beside the video.
+
         Raises:
-            ToolError: the file cannot be opened; one line.
+            ToolError: a file cannot be opened; one line.
         """
-        slot = self._take(_identity(path))
+        files = (path,) if subtitles is None else (path, subtitles)
+        slot = self._take(tuple(map(_identity, files)))
         try:
-            yield slot.open(path)
+            yield slot.open(partial(self._open, path, subtitles))
         finally:
             self._give_back(slot)
 
-    def _take(self, identity: _Identity) -> _Slot:
+    def _open(self, path: str, subtitles: str | None) -> Video:
+        return Video.open(
+            path,
+            isolated=self._isolated,
+            media_root=self._media_root,
+            timeout_seconds=self._timeout_seconds,
+            subtitles=subtitles,
+        )
+
+    def _take(self, identity: tuple[_Identity, ...]) -> _Slot:
         with self._lock:
             slot = self._slots.setdefault(identity, _Slot())
             self._slots.move_to_end(identity)

@@ -20,6 +20,7 @@ from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
 from eva_graph_tools.frames import Box, Frame
 from eva_graph_tools.local_reader import LocalReader
 from eva_graph_tools.media import regular_file
+from eva_graph_tools.media_root import within
 from eva_graph_tools.reader import Reader
 from eva_graph_tools.sampling import Target, exact_targets, key_targets, range_targets
 from eva_graph_tools.timecode import format_seconds
@@ -46,6 +47,7 @@ class Video:
         self.path = reader.opened.path
         self.info = reader.opened.info
         self.video_id = reader.opened.video_id
+        self.subtitle_file: Path | None = None
         self._index = reader.opened.index
 
     @cached_property
@@ -54,14 +56,39 @@ class Video:
         return self._index.all_seconds()
 
     @classmethod
-    def open(cls, path: str | PathLike[str]) -> "Video":
+    def open(
+        cls,
+        path: str | PathLike[str],
+        *,
+        isolated: bool = False,
+        media_root: str | PathLike[str] | None = None,
+        timeout_seconds: float | None = None,
+        subtitles: str | PathLike[str] | None = None,
+    ) -> "Video":
         """Open a video file: indexes its packets and decodes its first frame.
+
+        Args:
+            path: the file.
+            isolated: read it in a worker process with limits on memory and time.
+            media_root: refuse files that do not lie below this folder.
+            timeout_seconds: how long opening may take.
+            subtitles: a subtitle file; None finds those beside the video.
 
         Raises:
             UnsupportedMedia: not an existing video file of a supported kind.
+            DecodeTimeout: opening took longer.
             DecodeError: a video of which no frame can be decoded.
         """
-        return cls(LocalReader.open(regular_file(Path(path))))
+        file = _checked(path, media_root)
+        if isolated:
+            from eva_graph_tools.isolation import open_isolated
+
+            video = cls(open_isolated(file, timeout_seconds=timeout_seconds))
+        else:
+            video = cls(LocalReader.open(file))
+        if subtitles is not None:
+            video.subtitle_file = _checked(subtitles, media_root)
+        return video
 
     def close(self) -> None:
         """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""
@@ -249,3 +276,7 @@ class Video:
             f"{self.path.name}: nothing can be decoded at {format_seconds(seconds)} s, "
             "the file is damaged there; ask for another time"
         )
+
+
+def _checked(path: str | PathLike[str], media_root: str | PathLike[str] | None) -> Path:
+    return regular_file(Path(path)) if media_root is None else within(path, media_root)
