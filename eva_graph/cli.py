@@ -46,6 +46,12 @@ def ask(
     option: Annotated[
         list[str] | None, typer.Option(help="A choice, as A=text; give it once for each.")
     ] = None,
+    subtitles: Annotated[
+        Path | None, typer.Option(help="Subtitle file; those beside the video are found anyway.")
+    ] = None,
+    isolated: Annotated[
+        bool, typer.Option(help="Read the file in a worker process: for one you do not trust.")
+    ] = False,
     record: Annotated[Path | None, typer.Option(help="Run directory to record into.")] = None,
     dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
     profile: Annotated[str, typer.Option(help="corrected or reference.")] = "corrected",
@@ -67,6 +73,7 @@ def ask(
     from eva_graph.agent import VideoAgent
     from eva_graph.asking import report
     from eva_graph.state import Context
+    from eva_graph.videos import OpenVideos
 
     agent = VideoAgent(
         policy,
@@ -81,8 +88,11 @@ def ask(
             calls=_one_of("--calls", calls, "turn", "phase"),
             record=None if record is None else str(record),
         ),
+        videos=OpenVideos(isolated=isolated),
     )
-    result = report(agent, video, question, options=_options(option), as_json=as_json)
+    result = report(
+        agent, video, question, options=_options(option), subtitles=subtitles, as_json=as_json
+    )
     if result.answer is None:
         raise typer.Exit(1)
 
