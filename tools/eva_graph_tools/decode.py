@@ -7,7 +7,7 @@ overshot.
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Literal, TypeAlias, TypeVar
 
 import av
@@ -130,7 +130,7 @@ class Decoder:
 
     def sweep(
         self, start_index: int, end_index: int, *, skip: Skip = "none"
-    ) -> Iterator[tuple[int, av.VideoFrame]]:
+    ) -> Generator[tuple[int, av.VideoFrame], None, None]:
         """Pictures shown from one display index up to another (excluded), in display order.
 
         Args:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from eva_graph_tools.cutting.operation import cut
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.picture import Painter
@@ -48,4 +49,4 @@ def frames(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Re
     )
 
 
-OPERATIONS: dict[str, Operation] = {"frames": frames}
+OPERATIONS: dict[str, Operation] = {"frames": frames, "cut": cut}

@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from eva_graph_tools.cutting.operation import MAX_CUT_BYTES, make_cut
+from eva_graph_tools.cutting.request import Cut
 from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
 from eva_graph_tools.frames import Box, Frame
 from eva_graph_tools.local_reader import LocalReader
@@ -216,6 +218,43 @@ class Video:
         if not kept:
             raise self._undecodable(targets[0].requested_seconds)
         return [kept[pts] for pts in sorted(kept)]
+
+    def cut(
+        self,
+        start_seconds: float,
+        end_seconds: float,
+        path: str | PathLike[str],
+        *,
+        exact: bool = False,
+        overwrite: bool = False,
+        max_bytes: int = MAX_CUT_BYTES,
+        timeout_seconds: float | None = None,
+    ) -> Cut:
+        """Write a range to a file of its own, with its sound; what the file really holds is told.
+
+        Packets are copied, from the key frame at or before the start on, in a fraction of a
+        second (`cutting.stream_copy`); or, if `exact`, pictures are encoded again, from the one
+        on screen at the start to the end (`cutting.encoding`). The suffix of `path` chooses the
+        container. The file appears complete or not at all.
+
+        Raises:
+            SeekOutOfRange: the range leaves the video.
+            InvalidArguments: it is empty, the path is taken or of another kind, the container
+                does not take the codec, or the cut grows larger than `max_bytes`.
+            DecodeTimeout: the call took longer than `timeout_seconds`.
+            DecodeError: the file keeps no times (copying), or nothing can be decoded (exact).
+            StoreError: the file cannot be written.
+        """
+        return make_cut(
+            self._reader,
+            self._within(start_seconds),
+            self._within(end_seconds),
+            Path(path),
+            exact=exact,
+            overwrite=overwrite,
+            max_bytes=max_bytes,
+            timeout_seconds=timeout_seconds,
+        )
 
     def _take(
         self,

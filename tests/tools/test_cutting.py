@@ -1,0 +1,316 @@
+"""A cut holds the frames it says it holds, at their times, whole or not at all."""
+
+import itertools
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numbered_video import Clip, Recipe, number_of, render
+
+from eva_graph_tools import (
+    DecodeError,
+    DecodeTimeout,
+    InvalidArguments,
+    SeekOutOfRange,
+    StoreError,
+    Video,
+)
+from eva_graph_tools.cutting.encoding import display_matrix
+from eva_graph_tools.cutting.request import Cut
+from eva_graph_tools.isolation import open_isolated
+from eva_graph_tools.picture import Geometry
+
+Clips = Callable[[str], Clip]
+COPIED = [
+    ("h264_mp4", "mp4"),
+    ("h264_mkv", "mp4"),
+    ("h264_ts", "mp4"),
+    ("h264_mp4", "mkv"),
+    ("h264_one_gop", "mp4"),
+    ("h264_open_gop", "mp4"),
+    ("h264_fragments", "mov"),
+    ("hevc_open_gop", "mkv"),
+    ("vp8_alt_ref", "webm"),
+    ("vp9_webm", "mp4"),
+    ("av1_mp4", "mkv"),
+    ("mpeg4_avi", "mp4"),
+    ("mjpeg_avi", "mkv"),
+    ("variable_mkv", "mp4"),
+    ("variable_mp4", "mkv"),
+    ("offset_ts", "mp4"),
+    ("audio_first_mp4", "mp4"),
+    ("audio_first_mkv", "mkv"),
+]
+ENCODED = [
+    *[(name, "mp4") for name in ("h264_mp4", "h264_avi", "h264_raw", "h264_intra_refresh")],
+    *[(name, "mp4") for name in ("hevc_open_gop", "vp9_webm", "mpeg2_mpg", "gif", "offset_ts")],
+    *[(name, "mkv") for name in ("h264_10_bit", "variable_mp4", "audio_first_mp4", "mjpeg_avi")],
+]
+
+
+def shown(path: Path) -> list[tuple[int, float]]:
+    """Numbers and times of all frames of a cut."""
+    with Video.open(path) as cut:
+        assert cut.info.start_offset_seconds == pytest.approx(0, abs=1e-3)
+        frames = cut.frames_at(cut.frame_times_seconds)
+        return [(number_of(frame.to_numpy()), frame.pts_seconds) for frame in frames]
+
+
+def check(made: Cut, times: tuple[float, ...], frames: list[tuple[int, float]]) -> None:
+    """Every frame of the video between the cut's bounds is in it, at its time, and no other."""
+    first = max(k for k, t in enumerate(times) if t <= made.start_seconds + 1e-3)
+    last = max(k for k, t in enumerate(times) if t < made.end_seconds - 2e-3)
+    assert [number for number, _ in frames] == list(range(first, last + 1))
+    for number, at in frames:
+        expected = max(times[number], made.start_seconds) - made.start_seconds
+        assert at == pytest.approx(expected, abs=2e-3)
+
+
+@pytest.mark.parametrize(("name", "suffix"), COPIED)
+def test_a_copy_tells_what_it_holds(name: str, suffix: str, clip: Clips, tmp_path: Path) -> None:
+    with Video.open(clip(name).path) as video:
+        start, end = video.info.duration_seconds * 0.31, video.info.duration_seconds * 0.63
+        made = video.cut(start, end, tmp_path / f"cut.{suffix}")
+        times = tuple(float(t) for t in video.frame_times_seconds)
+    assert not made.exact
+    assert made.start_seconds <= start
+    assert made.end_seconds >= end
+    frames = shown(made.path)
+    check(made, times, frames)
+    with Video.open(made.path) as cut:
+        assert cut.info.duration_seconds == pytest.approx(made.duration_seconds, abs=0.002)
+    assert list(tmp_path.iterdir()) == [made.path]
+
+
+@pytest.mark.parametrize(("name", "suffix"), ENCODED)
+def test_an_exact_cut_is_what_was_asked_for(
+    name: str, suffix: str, clip: Clips, tmp_path: Path
+) -> None:
+    with Video.open(clip(name).path) as video:
+        start, end = video.info.duration_seconds * 0.31, video.info.duration_seconds * 0.63
+        made = video.cut(start, end, tmp_path / f"cut.{suffix}", exact=True)
+        times = tuple(float(t) for t in video.frame_times_seconds)
+    assert (made.start_seconds, made.end_seconds, made.exact) == (start, end, True)
+    check(made, times, shown(made.path))
+    with Video.open(made.path) as cut:
+        assert cut.info.duration_seconds == pytest.approx(end - start, abs=0.002)
+
+
+def test_a_copy_takes_the_whole_video(clip: Clips, tmp_path: Path) -> None:
+    with Video.open(clip("long").path) as video:
+        made = video.cut(0, video.info.duration_seconds, tmp_path / "cut.mp4")
+    assert [number for number, _ in shown(made.path)] == list(range(200))
+
+
+@pytest.fixture(scope="module")
+def sounding(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds of numbered pictures; a second of silence, then of noise, in turn."""
+    path = tmp_path_factory.mktemp("sound") / "sounding.mkv"
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 32_000).astype(np.float32)
+    noise *= np.arange(32_000) // 8000 % 2
+    recipe = Recipe(suffix="mp4", ticks=tuple(range(100)))
+    with (
+        av.open(str(render(path.with_name("silent.mp4"), recipe).path)) as given,
+        av.open(str(path), "w") as taken,
+    ):
+        pictures = taken.add_stream_from_template(given.streams.video[0])
+        sound = taken.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                taken.mux(packet)
+        for start in range(0, 32_000, 800):
+            frame = av.AudioFrame.from_ndarray(
+                (noise[start : start + 800] * 32_767).astype(np.int16)[None], "s16", "mono"
+            )
+            frame.sample_rate, frame.pts = 8000, start
+            taken.mux(sound.encode(frame))
+        taken.mux(sound.encode(None))
+    return path
+
+
+def loudness(path: Path) -> tuple[str, list[float]]:
+    """The audio's codec, and its mean level in each tenth of a second."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.audio
+        samples = np.zeros(8 * 48_000)
+        resampler = av.AudioResampler("flt", "mono", 48_000)
+        for decoded in container.decode(stream):
+            for frame in resampler.resample(decoded):
+                assert frame.pts is not None
+                at = max(0, frame.pts)
+                piece = frame.to_ndarray()[0][: len(samples) - at]
+                samples[at : at + len(piece)] = piece
+        tenths = np.abs(samples.reshape(-1, 4800)).mean(axis=1)
+        return stream.codec_context.codec.canonical_name, tenths.tolist()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "exact", "codec"),
+    [("mkv", False, "pcm_s16le"), ("mkv", True, "pcm_s16le"), ("mov", True, "pcm_s16le")],
+)
+def test_sound_comes_along_in_time(
+    sounding: Path, tmp_path: Path, suffix: str, exact: bool, codec: str
+) -> None:
+    with Video.open(sounding) as video:
+        made = video.cut(0.5, 3.2, tmp_path / f"cut.{suffix}", exact=exact)
+    name, levels = loudness(made.path)
+    assert name == codec
+    for tenth, level in enumerate(levels[: int(made.duration_seconds * 10) - 1]):
+        at = made.start_seconds + tenth / 10 + 0.05
+        if 0.1 < at % 1 < 0.9:
+            assert (level > 0.1) == (int(at) % 2 == 1), at
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_sound_that_does_not_fit_is_encoded_again(tmp_path: Path, exact: bool) -> None:
+    source = tmp_path / "telephone.avi"
+    recipe = Recipe(suffix="avi", codec="mpeg4", ticks=tuple(range(50)), b_frames=0)
+    with (
+        av.open(str(render(tmp_path / "silent.avi", recipe).path)) as given,
+        av.open(str(source), "w") as taken,
+    ):
+        pictures = taken.add_stream_from_template(given.streams.video[0])
+        sound = taken.add_stream("pcm_mulaw", rate=16_000, layout="mono")
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = pictures
+                taken.mux(packet)
+        tone = (np.sin(np.arange(32_000) / 5) * 16_000).astype(np.int16)[None]
+        for start in range(0, 32_000, 800):
+            frame = av.AudioFrame.from_ndarray(tone[:, start : start + 800], "s16", "mono")
+            frame.sample_rate, frame.pts = 16_000, start
+            taken.mux(sound.encode(frame))
+        taken.mux(sound.encode(None))
+    with Video.open(source) as video:
+        made = video.cut(0.5, 1.5, tmp_path / "cut.mp4", exact=exact)
+    name, levels = loudness(made.path)
+    assert name == "aac"
+    assert min(levels[1:9]) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("flip_x", "flip_y", "transpose"), list(itertools.product([0, 1], repeat=3))
+)
+def test_an_exact_cut_keeps_orientation_and_aspect(
+    flip_x: int, flip_y: int, transpose: int, tmp_path: Path
+) -> None:
+    wanted = Geometry(
+        width=1, height=1, transpose=bool(transpose), flip_x=bool(flip_x), flip_y=bool(flip_y)
+    )
+    source = tmp_path / "turned.mp4"
+    recipe = Recipe(suffix="mp4", ticks=tuple(range(12)), sample_aspect_ratio=Fraction(4, 3))
+    with (
+        av.open(str(render(tmp_path / "plain.mp4", recipe).path)) as given,
+        av.open(str(source), "w") as taken,
+    ):
+        stream = taken.add_stream_from_template(given.streams.video[0])
+        stream.set_display_matrix(display_matrix(wanted))
+        for packet in given.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                taken.mux(packet)
+    with Video.open(source) as video:
+        before, size = video.seek(0.2).to_numpy(), (video.info.width, video.info.height)
+        made = video.cut(0.2, 0.4, tmp_path / "cut.mp4", exact=True)
+    assert size == ((96, 213) if transpose else (213, 96))
+    with Video.open(made.path) as cut:
+        assert (cut.info.width, cut.info.height) == size
+        after = cut.seek(0).to_numpy()
+    assert np.abs(before.astype(int) - after).mean() < 6
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Recipe(suffix="mkv", pix_fmt="yuv444p", ticks=(0, 1, 2), b_frames=0),
+        Recipe(suffix="mkv", codec="ffv1", pix_fmt="bgr0", ticks=(0, 1, 2), b_frames=0),
+        Recipe(suffix="mkv", codec="ffv1", pix_fmt="yuva420p", ticks=(0, 1, 2), b_frames=0),
+    ],
+    ids=lambda recipe: recipe.pix_fmt,
+)
+def test_an_exact_cut_keeps_colours(recipe: Recipe, tmp_path: Path) -> None:
+    source = render(tmp_path / "source.mkv", recipe)
+    with Video.open(source.path) as video:
+        before = video.seek(0.05).to_numpy()
+        made = video.cut(0.04, 0.12, tmp_path / "cut.mp4", exact=True)
+    with Video.open(made.path) as cut:
+        after = cut.seek(0.01).to_numpy()
+    assert np.abs(before.astype(int) - after).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "name", "error", "message"),
+    [
+        (0, 1, "cut.txt", InvalidArguments, "cuts are written to .mp4"),
+        (0, 1, "cut.webm", InvalidArguments, "h264 video does not go into webm"),
+        (0, 1, "none/cut.mp4", InvalidArguments, "no such folder, create it first"),
+        (1, 1, "cut.mp4", InvalidArguments, "ends .1 s. where it starts"),
+        (2, 1, "cut.mp4", InvalidArguments, "or before"),
+        (0, 99, "cut.mp4", SeekOutOfRange, "outside the video"),
+        (float("nan"), 1, "cut.mp4", SeekOutOfRange, "outside the video"),
+    ],
+)
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_cannot_be_cut_is_told_and_leaves_nothing(
+    clip: Clips,
+    tmp_path: Path,
+    start: float,
+    end: float,
+    name: str,
+    error: type[Exception],
+    message: str,
+    exact: bool,
+) -> None:
+    with Video.open(clip("h264_mp4").path) as video, pytest.raises(error, match=message):
+        video.cut(start, end, tmp_path / name, exact=exact)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["h264_avi", "h264_raw", "mpeg2_mpg"])
+def test_files_without_times_are_not_copied(name: str, clip: Clips, tmp_path: Path) -> None:
+    with Video.open(clip(name).path) as video, pytest.raises(DecodeError, match="exact=True"):
+        video.cut(0.5, 1, tmp_path / "cut.mkv")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_bounds_hold_and_leave_nothing(exact: bool, clip: Clips, tmp_path: Path) -> None:
+    with Video.open(clip("long").path) as video:
+        with pytest.raises(InvalidArguments, match="choose a shorter range"):
+            video.cut(0, 20, tmp_path / "cut.mp4", exact=exact, max_bytes=2000)
+        with pytest.raises(DecodeTimeout):
+            video.cut(0, 20, tmp_path / "cut.mp4", exact=exact, timeout_seconds=1e-6)
+        assert list(tmp_path.iterdir()) == []
+        assert video.cut(3, 4, tmp_path / "cut.mp4", exact=exact).path.exists()
+
+
+def test_nothing_is_overwritten_unasked(clip: Clips, tmp_path: Path) -> None:
+    target = tmp_path / "cut.mp4"
+    target.write_bytes(b"mine")
+    with Video.open(clip("h264_mp4").path) as video:
+        with pytest.raises(InvalidArguments, match="exists already"):
+            video.cut(0, 1, target)
+        assert target.read_bytes() == b"mine"
+        video.cut(0, 1, target, overwrite=True)
+    with Video.open(target) as video:
+        with pytest.raises(InvalidArguments, match="over itself"):
+            video.cut(0, 0.5, target, overwrite=True)
+        assert number_of(video.seek(0).to_numpy()) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told(clip: Clips) -> None:
+    with Video.open(clip("h264_mp4").path) as video, pytest.raises(StoreError, match="written"):
+        video.cut(0, 1, "/proc/cut.mp4")
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_worker_process_cuts_as_well(exact: bool, clip: Clips, tmp_path: Path) -> None:
+    with Video.open(clip("long").path) as video:
+        here = video.cut(3.3, 5.1, tmp_path / "here.mp4", exact=exact)
+    with Video(open_isolated(clip("long").path)) as video:
+        there = video.cut(3.3, 5.1, tmp_path / "there.mp4", exact=exact)
+    assert shown(there.path) == shown(here.path)
