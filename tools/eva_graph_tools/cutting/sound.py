@@ -111,8 +111,8 @@ def unbroken(packets: Iterable["av.Packet[Any]"]) -> Iterator["av.Packet[Any]"]:
     """Packets up to the end of the file or to where it breaks."""
     try:
         yield from (packet for packet in packets if packet.size)
-    except av.error.FFmpegError:
-        return
+    except (av.error.FFmpegError, IndexError):
+        return  # PyAV's IndexError: the demuxer found more streams on the way, at the end
 
 
 def shifted(packet: "av.Packet[Any]", stream: Any, start_seconds: Fraction) -> "av.Packet[Any]":

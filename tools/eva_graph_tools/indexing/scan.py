@@ -32,8 +32,8 @@ def packets_of(container: av.container.InputContainer, stream: av.VideoStream) -
                     failures = 0
                     yield packet
             return
-        except av.error.EOFError:
-            return
+        except (av.error.EOFError, IndexError):
+            return  # PyAV fails at the end of a file whose demuxer found more streams on the way
         except av.error.FFmpegError:
             failures += 1
             if failures == _MAX_FAILURES:
