@@ -11,7 +11,7 @@ import pytest
 from numbered_video import Clip, Recipe, number_of, render
 
 from eva_graph_tools import (
-    DecodeError,
+    CannotCopy,
     DecodeTimeout,
     InvalidArguments,
     SeekOutOfRange,
@@ -246,7 +246,7 @@ def test_an_exact_cut_keeps_colours(recipe: Recipe, tmp_path: Path) -> None:
     ("start", "end", "name", "error", "message"),
     [
         (0, 1, "cut.txt", InvalidArguments, "cuts are written to .mp4"),
-        (0, 1, "cut.webm", InvalidArguments, "h264 video does not go into webm"),
+        (0, 1, "cut.webm", (InvalidArguments, CannotCopy), "does not go into webm"),
         (0, 1, "none/cut.mp4", InvalidArguments, "no such folder, create it first"),
         (1, 1, "cut.mp4", InvalidArguments, "ends .1 s. where it starts"),
         (2, 1, "cut.mp4", InvalidArguments, "or before"),
@@ -261,7 +261,7 @@ def test_what_cannot_be_cut_is_told_and_leaves_nothing(
     start: float,
     end: float,
     name: str,
-    error: type[Exception],
+    error: type[Exception] | tuple[type[Exception], ...],
     message: str,
     exact: bool,
 ) -> None:
@@ -272,7 +272,7 @@ def test_what_cannot_be_cut_is_told_and_leaves_nothing(
 
 @pytest.mark.parametrize("name", ["h264_avi", "h264_raw", "mpeg2_mpg"])
 def test_files_without_times_are_not_copied(name: str, clip: Clips, tmp_path: Path) -> None:
-    with Video.open(clip(name).path) as video, pytest.raises(DecodeError, match="exact=True"):
+    with Video.open(clip(name).path) as video, pytest.raises(CannotCopy, match="exact=True"):
         video.cut(0.5, 1, tmp_path / "cut.mkv")
     assert list(tmp_path.iterdir()) == []
 

@@ -8,7 +8,9 @@ Importing this package loads neither LangGraph nor torch.
 
 from eva_graph_tools.arguments import ToolArguments
 from eva_graph_tools.cached_looks import StoredLook, look_key, take_look
+from eva_graph_tools.cutting.request import Cut
 from eva_graph_tools.errors import (
+    CannotCopy,
     DecodeError,
     DecodeTimeout,
     EvaGraphError,
@@ -35,6 +37,8 @@ from eva_graph_tools.video import Video
 __all__ = [
     "TOOLS",
     "Artifact",
+    "CannotCopy",
+    "Cut",
     "DecodeError",
     "DecodeTimeout",
     "EvaGraphError",

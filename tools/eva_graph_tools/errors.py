@@ -6,6 +6,7 @@
         ├── UnsupportedMedia      not a video that can be opened (missing, empty, no video, …)
         ├── DecodeError           a video, but these frames cannot be decoded (damaged, closed, …)
         │   └── DecodeTimeout     … not within `timeout_seconds`
+        ├── CannotCopy            a range that can only be cut by encoding it again
         ├── SeekOutOfRange        a time outside the video
         ├── InvalidArguments      tool arguments that cannot be applied
         └── FrameMissing          a stored frame is gone or does not match its hash
@@ -39,6 +40,10 @@ class DecodeError(ToolError):
 
 class DecodeTimeout(DecodeError):
     """A call took longer than its `timeout_seconds`; its decoder is not used again."""
+
+
+class CannotCopy(ToolError):
+    """Packets cannot be copied: the container does not take them, or they have no times."""
 
 
 class SeekOutOfRange(ToolError):

@@ -239,10 +239,11 @@ class Video:
 
         Raises:
             SeekOutOfRange: the range leaves the video.
-            InvalidArguments: it is empty, the path is taken or of another kind, the container
-                does not take the codec, or the cut grows larger than `max_bytes`.
+            InvalidArguments: it is empty, the path is taken or of another kind, or the cut grows
+                larger than `max_bytes`.
+            CannotCopy: the container does not take the codec, or the file keeps no times.
             DecodeTimeout: the call took longer than `timeout_seconds`.
-            DecodeError: the file keeps no times (copying), or nothing can be decoded (exact).
+            DecodeError: nothing of it can be decoded.
             StoreError: the file cannot be written.
         """
         return make_cut(

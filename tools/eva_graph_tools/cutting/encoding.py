@@ -17,12 +17,12 @@ import numpy as np
 from av.container import OutputContainer
 from av.video.frame import PictureType
 
-from eva_graph_tools.cutting.output import check_video, open_output, too_large
+from eva_graph_tools.cutting.output import open_output, too_large
 from eva_graph_tools.cutting.request import CutRequest, end_ticks, zero_seconds
 from eva_graph_tools.cutting.sound import Sounds
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
-from eva_graph_tools.errors import DecodeError
+from eva_graph_tools.errors import DecodeError, InvalidArguments
 from eva_graph_tools.media import open_source
 from eva_graph_tools.picture import Geometry
 from eva_graph_tools.reader import Opened, Reply
@@ -67,7 +67,8 @@ def encode(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
         media.decoder(deadline) as decoder,
         closing(_shown(decoder, first, last)) as shown,
     ):
-        check_video(output, "h264")
+        if "h264" not in output.supported_codecs:
+            raise InvalidArguments("H.264 does not go into webm: give a path that ends in .mkv")
         opening = next(shown, None)
         if opening is None:
             raise DecodeError(

@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from eva_graph_tools.errors import InvalidArguments, StoreError
+from eva_graph_tools.errors import CannotCopy, InvalidArguments, StoreError
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
@@ -57,30 +57,25 @@ def takes(output: OutputContainer, stream: av.stream.Stream) -> bool:
     return codec_of(stream) in output.supported_codecs
 
 
-def check_video(output: OutputContainer, codec: str) -> None:
-    """Raises `InvalidArguments` where the container does not take a video codec."""
-    if codec not in output.supported_codecs:
-        raise _misfit(output, f"{codec} video does")
-
-
 def begin(output: OutputContainer) -> None:
     """Write the header, all streams being added.
 
     Raises:
-        InvalidArguments: the container refuses one of them after all.
+        CannotCopy: the container refuses one of them after all.
     """
     try:
         output.start_encoding()
     except OSError:
         raise  # the file, not its content
     except av.error.FFmpegError as error:
-        raise _misfit(output, "the video's streams do") from error
+        raise misfit(output, "the video's streams do") from error
 
 
-def _misfit(output: OutputContainer, what: str) -> InvalidArguments:
+def misfit(output: OutputContainer, what: str) -> CannotCopy:
+    """A container does not take what would be copied into it."""
     ways_out = {"matroska": "cut it with exact=True", "webm": "give a path that ends in .mkv"}
     way_out = ways_out.get(output.format.name, "give a path that ends in .mkv, or exact=True")
-    return InvalidArguments(f"{what} not go into {output.format.name}: {way_out}")
+    return CannotCopy(f"{what} not go into {output.format.name}: {way_out}")
 
 
 def too_large(max_bytes: int) -> InvalidArguments:

@@ -17,8 +17,8 @@ from av.stream import Discard
 
 from eva_graph_tools.cutting.output import (
     begin,
-    check_video,
     codec_of,
+    misfit,
     open_output,
     takes,
     too_large,
@@ -26,7 +26,7 @@ from eva_graph_tools.cutting.output import (
 from eva_graph_tools.cutting.request import CutRequest, end_ticks
 from eva_graph_tools.cutting.sound import shifted, sounds_of, unbroken
 from eva_graph_tools.deadline import Deadline
-from eva_graph_tools.errors import DecodeError
+from eva_graph_tools.errors import CannotCopy
 from eva_graph_tools.index import FrameIndex, Ticks
 from eva_graph_tools.media import open_source
 from eva_graph_tools.reader import Reply
@@ -67,21 +67,23 @@ def copy(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
     """Copy a range; see the module. Values: `start_seconds`, `end_seconds` on the video's clock.
 
     Raises:
-        InvalidArguments: the container does not take the video codec, or the cut grows too large.
-        DecodeError: the file does not keep the time of every frame.
+        CannotCopy: the container does not take the video codec, or the file does not keep the
+            time of every frame.
+        InvalidArguments: the cut grows too large.
         StoreError: the cut cannot be written.
     """
     opened = media.opened
     index = opened.index
     if index.counted or not index.stamped or opened.info.container in _SPARSELY_STAMPED:
-        raise DecodeError(
+        raise CannotCopy(
             f"{opened.path.name}: the file does not keep the time of every frame, "
             "cut it with exact=True"
         )
     span = _span(index, request)
     container, video = open_source(opened.path)
     with container, open_output(request.path, request.format_name) as output:
-        check_video(output, codec_of(video))
+        if not takes(output, video):
+            raise misfit(output, f"{codec_of(video)} video does")
         copier = _Copier(container, video, output, index, span)
         begin(output)
         written = 0
@@ -206,7 +208,7 @@ class _Copier:
         """Packets from a point that is verified to lie at or before the first wanted one.
 
         Raises:
-            DecodeError: the container finds no such point.
+            CannotCopy: the container finds no such point.
         """
         wanted = [self._video.index, *self._sounds, *self._texts]
         streams = [self._container.streams[number] for number in wanted]
@@ -224,7 +226,7 @@ class _Copier:
             number = self._index.packet_number(early[-1].pts, early[-1].dts) if early else None
             if number is not None and number <= self._span.first:
                 return itertools.chain(early, packets)
-        raise DecodeError("the file cannot be sought: cut it with exact=True")
+        raise CannotCopy("the file cannot be sought: cut it with exact=True")
 
     def _seek_points(self) -> Iterator[int]:
         by_pts = any(name in self._container.format.name for name in _SEEK_BY_PTS)
