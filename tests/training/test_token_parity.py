@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
+from scripted_model import make_it_say
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from eva_graph import Context, VideoAgent
@@ -73,25 +74,6 @@ def recorded(folder: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory)
 def record(recorded: Path) -> Trajectory:
     (only,) = read_records(recorded)
     return only
-
-
-def make_it_say(model: Any, tokenizer: Any, script: list[str]) -> None:
-    """Let `generate` append the script's next turn to every row; rows may be left-padded."""
-    lines = [tokenizer(text + "<|im_end|>")["input_ids"] for text in script]
-    opener = tokenizer("<|im_start|>assistant\n")["input_ids"]
-
-    def generate(*, input_ids: torch.Tensor, **_: Any) -> torch.Tensor:
-        said = [count(row.tolist(), opener) - 1 for row in input_ids]
-        longest = max(len(lines[number]) for number in said)
-        rows = [lines[n] + [tokenizer.pad_token_id] * (longest - len(lines[n])) for n in said]
-        return torch.cat([input_ids, torch.tensor(rows)], dim=1)
-
-    model.generate = generate
-
-
-def count(ids: list[int], pattern: list[int]) -> int:
-    width = len(pattern)
-    return sum(ids[i : i + width] == pattern for i in range(len(ids) - width + 1))
 
 
 def of_record(record: Trajectory) -> tuple[list[int], list[int]]:

@@ -1,0 +1,149 @@
+"""`eva-graph export`: the command line's face of the exports; light until it runs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from eva_graph_training.export.counts import ExportCounts
+    from eva_graph_training.export.exporting import ExportRequest
+
+
+class FormName(StrEnum):
+    """Who reads the rows."""
+
+    TRL_SFT = "trl-sft"
+    TRL_KTO = "trl-kto"
+    TRL_GRPO = "trl-grpo"
+    SHAREGPT = "sharegpt"
+    VERL = "verl"
+    OPENAI = "openai"
+    PIVOT = "pivot"
+
+
+class Verdict(StrEnum):
+    """Whether the answer is the expected one."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+
+
+class Frames(StrEnum):
+    """How rows name frames."""
+
+    PATH = "path"
+    COPY = "copy"
+    INLINE = "inline"
+
+
+def export(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
+    to: Annotated[FormName, typer.Option(help="Who reads the rows.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; new or empty.")],
+    answer: Annotated[Verdict | None, typer.Option(help="Only right or only wrong ones.")] = None,
+    stop_reason: Annotated[
+        list[str] | None, typer.Option(help="Only these; give it once for each.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only with one of these; once for each.")
+    ] = None,
+    without_label: Annotated[
+        list[str] | None, typer.Option(help="Only without these; once for each.")
+    ] = None,
+    min_turns: Annotated[int | None, typer.Option(help="Assistant turns at least.")] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Assistant turns at most.")] = None,
+    split: Annotated[float, typer.Option(help="Share of the videos that train.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Another one shares the videos out anew.")] = 0,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Longest row; longer ones are left out, none is cut.")
+    ] = None,
+    processor: Annotated[Path | None, typer.Option(help="Model folder that counts tokens.")] = None,
+    dedupe: Annotated[
+        bool, typer.Option("--dedupe", help="Leave out repeats: same video, question and text.")
+    ] = False,
+    frames: Annotated[
+        Frames | None, typer.Option(help="Files of the run, copies, or inside the rows.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A finding of the integrity check that does not stop it; once for each."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Write recorded runs as training rows, with a data set card.
+
+    eva-graph export runs/a runs/b --to trl-sft --out data/sft --answer right --split 0.9
+    """
+    from rich.console import Console
+
+    from eva_graph.trajectory import RecordFilter
+    from eva_graph.trajectory.violations import violation_kinds
+    from eva_graph_training.export.exporting import ExportRequest
+    from eva_graph_training.export.forms import FORMS
+    from eva_graph_training.export.row import FrameDelivery
+    from eva_graph_training.export.selection import Selection, Split
+
+    where = RecordFilter(
+        correct=None if answer is None else answer is Verdict.RIGHT,
+        stop_reasons=frozenset(stop_reason or ()),
+        labels=frozenset(label or ()),
+        min_turns=min_turns,
+        max_turns=max_turns,
+    )
+    request = ExportRequest(
+        runs=runs,
+        form=FORMS[to.value],
+        out=out,
+        selection=Selection(where=where, without_labels=frozenset(without_label or ())),
+        split=Split(train_fraction=split, seed=seed),
+        delivery=None if frames is None else FrameDelivery(frames.value),
+        max_tokens=max_tokens,
+        processor=processor,
+        deduplicate=dedupe,
+        allow=violation_kinds(allow or []),
+    )
+    news = Console(stderr=True, highlight=False, soft_wrap=True)
+    counts = _with_progress(request, news)
+    _tell(counts, request, news)
+    if as_json:
+        print(json.dumps(_json(counts), sort_keys=True))
+
+
+def _with_progress(request: ExportRequest, console: Console) -> ExportCounts:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from eva_graph.trajectory import RunStore
+    from eva_graph_training.export.exporting import export as write
+
+    total = sum(len(RunStore(run)) for run in request.runs)
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("episodes", total=total)
+        return write(request, advance=lambda: progress.advance(task))
+
+
+def _tell(counts: ExportCounts, request: ExportRequest, console: Console) -> None:
+    rows = ", ".join(f"{number} rows in {name}" for name, number in sorted(counts.rows.items()))
+    console.print(f"{counts.exported} of {counts.records} episodes: {rows}", markup=False)
+    for reason, number in sorted((counts.dropped + counts.left_out).items()):
+        console.print(f"left out {number}: {reason}", markup=False)
+    if request.form.re_encodes:
+        console.print(
+            f"{counts.non_canonical_turns} of {counts.turns} turns are non-canonical", markup=False
+        )
+    if request.split.train_fraction < 1 and len(counts.videos) < 2:
+        console.print("all videos are on one side of the split: try another --seed", markup=False)
+    console.print(f"written to {request.out}", markup=False)
+
+
+def _json(counts: ExportCounts) -> dict[str, object]:
+    sizes = {side: len(videos) for side, videos in counts.videos.items()}
+    return {**asdict(counts), "videos": sizes}
