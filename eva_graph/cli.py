@@ -18,6 +18,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.console import Console
 
+from eva_graph.commands.runs import runs
 from eva_graph.commands.view import view
 from eva_graph.errors import EvaGraphError, InvalidRequest
 
@@ -118,6 +119,7 @@ def doctor(policy: PolicySpec = None, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command("runs")(runs)
 app.command("view")(view)
 
 

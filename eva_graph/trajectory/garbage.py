@@ -3,14 +3,15 @@
 A frame is kept if any line of a record or a journal names it, or if it was written or shown within
 `min_age_seconds`: a running episode writes a frame before it writes the event that names it. The
 writers need no lock. A frame is first renamed and then looked at again: a writer that wanted it in
-between either marked it as used, and it is put back, or finds it gone and writes it anew.
+between either marked it as used, and it is put back, or finds it gone and writes it anew. Notes of
+looks taken before (`eva_graph_tools.cached_looks`) go where frames of theirs would.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,14 +60,18 @@ def collect_garbage(
         TrajectoryError: nothing was recorded here, or a file cannot be read or removed.
     """
     store.check_exists()
-    named = _named_frames(store.run)
-    before = time.time() - min_age_seconds
     garbage = Garbage()
+    before = time.time() - min_age_seconds
+    remove = _size_if_older if dry_run else _remove
     try:
+        named = _named_frames(store.run)
+        for note in store.frames.root.glob("??/*.json"):
+            garbage.size_bytes += _tidy_note(note, named, before, remove)
         for path in store.frames.root.glob("??/*"):
-            freed = 0
-            if path.name[:64] not in named or path.suffix == _DOOMED:
-                freed = _size_if_older(path, before) if dry_run else _remove(path, before, named)
+            if path.suffix == ".json":
+                continue
+            whole = _whole(path) if not dry_run else path
+            freed = 0 if whole.name[:64] in named else remove(whole, before)
             garbage.count(freed)
             advance()
     except OSError as error:
@@ -78,13 +83,33 @@ def _named_frames(run: Path) -> set[str]:
     """Hashes that any line names, those of replaced records included."""
     named: set[str] = set()
     for path in [*shard_files(run), *(run / "journal").glob("*.jsonl")]:
-        try:
-            with path.open("rb") as file:
-                for line in file:
-                    named.update(match.decode("ascii") for match in _NAMED.findall(line))
-        except OSError as error:
-            raise TrajectoryError(f"cannot read {path}: {error}") from None
+        with path.open("rb") as file:
+            for line in file:
+                named |= _names_in(line)
     return named
+
+
+def _names_in(text: bytes) -> set[str]:
+    return {match.decode("ascii") for match in _NAMED.findall(text)}
+
+
+def _tidy_note(
+    note: Path, named: set[str], before: float, remove: Callable[[Path, float], int]
+) -> int:
+    """Drop the memory of a look whose frames nothing else names; a young one names its frames."""
+    try:
+        names = _names_in(note.read_bytes())
+    except FileNotFoundError:
+        return 0
+    freed = 0 if names <= named else remove(note, before)
+    if not freed:
+        named |= names
+    return freed
+
+
+def _whole(path: Path) -> Path:
+    """Put back what a collection that was killed between its two steps had renamed."""
+    return path.replace(path.with_suffix("")) if path.suffix == _DOOMED else path
 
 
 def _size_if_older(path: Path, before: float) -> int:
@@ -96,12 +121,8 @@ def _size_if_older(path: Path, before: float) -> int:
     return status.st_size if status.st_mtime < before else 0
 
 
-def _remove(path: Path, before: float, named: Container[str]) -> int:
+def _remove(path: Path, before: float) -> int:
     """Bytes freed; 0 where the file is too young or came into use meanwhile."""
-    if path.suffix == _DOOMED:  # a collection was killed between its two steps
-        path = path.replace(path.with_suffix(""))
-        if path.name[:64] in named:
-            return 0
     if not _size_if_older(path, before):
         return 0
     doomed = path.replace(path.with_name(path.name + _DOOMED))

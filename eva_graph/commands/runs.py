@@ -1,0 +1,69 @@
+"""`eva-graph runs`: list and filter recorded episodes; check, recover, tidy and merge runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_Many = list[str] | None
+
+
+def runs(
+    run: Annotated[list[Path], typer.Argument(help="Run directory; several for --merge.")],
+    right: Annotated[
+        bool | None, typer.Option("--right/--wrong", help="Only right answers, or only wrong.")
+    ] = None,
+    stop_reason: Annotated[_Many, typer.Option(help="Stop reason; once for each.")] = None,
+    tool: Annotated[_Many, typer.Option(help="Tool that was called; once for each.")] = None,
+    label: Annotated[_Many, typer.Option(help="Label that was given; once for each.")] = None,
+    min_turns: Annotated[int | None, typer.Option(help="Least assistant turns.")] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Most assistant turns.")] = None,
+    min_tokens: Annotated[int | None, typer.Option(help="Least tokens of the last prompt.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the last prompt.")] = None,
+    since: Annotated[str | None, typer.Option(help="Began then or later: 2026-03-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Began then or earlier: 2026-03.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check that frames, image places and labels agree.")
+    ] = False,
+    allow: Annotated[_Many, typer.Option(help="With --check: a violation to let pass.")] = None,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="Write what is finished and only in the journal.")
+    ] = False,
+    gc: Annotated[bool, typer.Option("--gc", help="Remove frames that nothing names.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --gc: only count.")] = False,
+    min_age_minutes: Annotated[float, typer.Option(help="With --gc: younger ones stay.")] = 60.0,
+    merge: Annotated[Path | None, typer.Option(help="Add all records to this run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """List the episodes of a run, or check, recover, tidy or merge runs.
+
+    eva-graph runs runs/a --wrong --stop-reason forced --max-turns 3
+    """
+    from eva_graph.commands.run_care import Care
+    from eva_graph.trajectory import RecordFilter
+
+    care = Care(run, as_json=as_json)
+    where = RecordFilter(
+        correct=right,
+        stop_reasons=frozenset(stop_reason or ()),
+        tools=frozenset(tool or ()),
+        labels=frozenset(label or ()),
+        min_turns=min_turns,
+        max_turns=max_turns,
+        min_tokens=min_tokens,
+        max_tokens=max_tokens,
+        since=since,
+        until=until,
+    )
+    if merge is not None:
+        care.merge(merge)
+    elif recover:
+        care.recover()
+    elif gc:
+        care.tidy(min_age_minutes * 60, dry_run=dry_run)
+    elif check:
+        care.check(where, allow or [])
+    else:
+        care.show(where)
