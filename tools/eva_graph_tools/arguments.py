@@ -189,6 +189,6 @@ def json_schema(model: type[ToolArguments]) -> dict[str, Any]:
 
 
 def _without_null(field: dict[str, Any]) -> dict[str, Any]:
-    kinds = [kind for kind in field["anyOf"] if kind != {"type": "null"}]
-    described = {"description": field["description"]} if "description" in field else {}
-    return {**kinds[0], **described} if len(kinds) == 1 else {"anyOf": kinds, **described}
+    kinds = [kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}]
+    rest = {name: value for name, value in field.items() if name not in ("anyOf", "default")}
+    return {**kinds[0], **rest} if len(kinds) == 1 else {"anyOf": kinds, **rest} if kinds else rest

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from eva_graph_tools.errors import DecodeTimeout
 
+_LEAST_SECONDS = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -34,3 +36,14 @@ class Deadline:
         """Raises `DecodeTimeout` when the moment has passed."""
         if self.at is not None and time.monotonic() > self.at:
             raise DecodeTimeout("the video took longer than timeout_seconds: ask for less of it")
+
+    def left(self) -> float | None:
+        """What is left as a `timeout_seconds` for one step of several; None without a limit.
+
+        Raises `DecodeTimeout` when nothing is.
+        """
+        remaining = self.remaining_seconds
+        if remaining is not None and remaining <= 0:
+            self.check()
+            return _LEAST_SECONDS
+        return remaining

@@ -187,10 +187,9 @@ class _Feed:
         """Height x width x 3 RGB of a frame; the last one for numbers beyond."""
         number = min(max(number, 0), len(self._times) - 1)
         if not self._first <= number < self._first + len(self._pixels):
-            self._deadline.check()
             wanted = self._times[number : number + _FRAMES_AT_ONCE]
             frames = self._video.frames_at(
-                wanted, size=self._size, timeout_seconds=self._deadline.remaining_seconds
+                wanted, size=self._size, timeout_seconds=self._deadline.left()
             )
             self._first, self._pixels = number, [frame.pixels for frame in frames]
         return self._pixels[number - self._first]

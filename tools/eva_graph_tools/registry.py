@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eva_graph_tools.arguments import ToolArguments, read_arguments
+from eva_graph_tools.clip import CLIP
 from eva_graph_tools.errors import InvalidArguments
 from eva_graph_tools.frame_select import FRAME_SELECT
 from eva_graph_tools.info import VideoInfo
@@ -16,7 +17,7 @@ from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.video import Video
 from eva_graph_tools.zoom import ZOOM
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM, CLIP)}
 """Every tool by name."""
 
 
