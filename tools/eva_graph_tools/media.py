@@ -19,7 +19,8 @@ _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,ogg,flv,gif,asf,mxf,nut,ivf,"
     "rm,h264,hevc,m4v,mjpeg,yuv4mpegpipe,apng,wtv"
 )
-_MAX_PIXELS = 16_384 * 16_384
+# A picture of a gigabyte is easily stated in a file of a kilobyte; this is twice 8K.
+_MAX_PIXELS = 8192 * 8192
 _ID_BYTES = 1024 * 1024
 
 
@@ -60,7 +61,11 @@ def open_source(path: Path) -> Source:
     try:
         container = av.open(
             f"file:{path.absolute()}",
-            options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
+            options={
+                "protocol_whitelist": "file",
+                "format_whitelist": _CONTAINERS,
+                "max_pixels": str(_MAX_PIXELS),
+            },
             metadata_errors="replace",  # names and comments may hold any bytes
         )
     except av.error.PermissionError as error:
@@ -94,6 +99,8 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
     for stream in container.streams:
         if stream is not chosen:
             stream.discard = Discard.all
+    # Sizes may change on the way: the decoder itself refuses what is too large.
+    chosen.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
     # One thread per decoder: calls run side by side on decoders of their own.
     chosen.thread_count = 1
     return chosen
