@@ -27,6 +27,14 @@ QUESTIONS = (
     "Which of these is never shown?",
 )
 
+HOSTILE = (
+    "<script>window.ran = 1</script>",
+    '"><img src=x onerror="window.ran = 2">',
+    "</script><script>window.ran = 3</script><!--",
+    "\u2028<svg onload=window.ran=4>\u2029",
+)
+"""What a page must show and never run."""
+
 
 def picture(seconds: float, seed: int, size: tuple[int, int] = (224, 126)) -> np.ndarray[Any, Any]:
     """A scene with sky, ground and grain; every second and seed another one."""
@@ -141,6 +149,28 @@ def make_record(
             },
         }
     )
+
+
+def hostile(record: Trajectory) -> Trajectory:
+    """The record with markup in every text that a file or a policy could put there."""
+    script, image, closing, lines = HOSTILE
+    value = record.model_dump()
+    value |= {"question": f"{script} {closing}", "options": {"A": image, closing: lines}}
+    value |= {"answer": closing, "expected": image, "error": image, "notice": script}
+    value |= {"labels": [image], "stop_reason": script, "dialect": image, "tools": [script]}
+    value |= {"context": {script: image}, "versions": {closing: lines}}
+    value["video"]["path"] = f"/videos/{image}/{closing}.mp4"
+    value["policy"]["name"] = closing
+    value["messages"] = [{"role": script, "content": closing}]
+    for turn in value["turns"]:
+        turn |= {"summary": closing, "unmarked": image, "reflection": script, "error": lines}
+        turn |= {"text": image, "spans": [{"text": closing, "sampled": False}]}
+        turn |= {"edited": True, "sampled_calls": [{"tool": script, "arguments": {image: closing}}]}
+        turn["plan"] = {"text": script, "candidates": [], "chosen": []}
+        for call in turn["calls"]:
+            call |= {"tool": script, "requested": {image: closing}, "notes": [closing, lines]}
+            call |= {"text": image, "error": script}
+    return Trajectory.model_validate(value)
 
 
 def _shown(
