@@ -8,6 +8,7 @@ tensor to the model. So this collator is all that differs.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ class TrajectoryCollator(DataCollatorMixin):
 
         `completion_mask` covers exactly the assistant turns that may be learned. With
         `calculate_kl` there are also `KL_input_ids` and the like: each completion behind the prompt
-        of the next row. Prompts move, not completions, so that images stay in row order and one
+        of another row. Prompts move, not completions, so that images stay in row order and one
         `pixel_values` serves both; the KL term is a mean over the batch, so order does not matter.
 
         Raises:
@@ -61,8 +62,7 @@ class TrajectoryCollator(DataCollatorMixin):
     def _mismatched(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if len(examples) < 2:
             raise DataError("KTO's KL term needs at least 2 rows a batch: raise the batch size")
-        prompts = [example["prompt"] for example in examples]
-        moved = [*prompts[1:], prompts[0]]
+        moved = _moved([example["prompt"] for example in examples])
         pairs = zip(moved, examples, strict=True)
         kl = self._render([prompt + example["completion"] for prompt, example in pairs])
         return {f"KL_{key}": kl[key] for key in _TWINS if key in kl}
@@ -97,6 +97,15 @@ class TrajectoryCollator(DataCollatorMixin):
         shown = 0 if grids is None else int(batch["pixel_values"].shape[0])
         if shown != patches or pads != patches // self.processor.image_processor.merge_size**2:
             raise DataError(f"{pads} image tokens stand for {patches} patches, {shown} are there")
+
+
+def _moved(prompts: Sequence[Messages]) -> list[Messages]:
+    """The prompts turned by as many places as sets most rows beside another prompt than theirs."""
+    turns = [[*prompts[places:], *prompts[:places]] for places in range(1, len(prompts))]
+    different = [sum(map(operator.ne, prompts, turned)) for turned in turns]
+    if not any(different):
+        raise DataError("all rows of a batch have one prompt: KTO's KL term needs different ones")
+    return turns[different.index(max(different))]
 
 
 def _check_prompt(prompt: Messages) -> None:

@@ -7,7 +7,6 @@ files that the policy was shown.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import FramePlaces
 from eva_graph_training.export.row import FrameDelivery, Left, Unfit
 from eva_graph_training.export.trl_sft import SFT_FEATURES, TrlSft
+from eva_graph_training.interleaving import interleave
 
 
 def sft_dataset(runs: Sequence[str | Path]) -> Dataset:
@@ -46,9 +46,8 @@ def _sft_rows(store: RunStore) -> Iterator[dict[str, Any]]:
 def kto_dataset(file: str | Path, *, seed: int = 0) -> Dataset:
     """The rows of a `trl-kto` file in the order in which KTOTrainer should read them.
 
-    The trainer takes them as they come, and its KL term sets each completion beside the prompt of
-    its neighbour. So they are shuffled by `seed`, then desirable and undesirable ones alternate in
-    proportion, and neighbours show different videos wherever the data has any.
+    Shuffled by `seed`; desirable and undesirable ones alternate in proportion, and neighbours show
+    different videos (see `interleaving`).
 
     Raises:
         DataError: all rows have one label, or show one video.
@@ -60,37 +59,3 @@ def kto_dataset(file: str | Path, *, seed: int = 0) -> Dataset:
     if len(set(videos)) < 2:
         raise DataError(f"{file}: KTO compares rows of different videos, all show one")
     return rows.select(interleave(labels, videos, seed=seed))
-
-
-def interleave(labels: Sequence[bool], videos: Sequence[str], *, seed: int) -> list[int]:
-    """A permutation in which labels alternate in proportion and equal videos stand apart.
-
-    Each step takes the label that is furthest behind its share, and of its rows the first (in
-    shuffled order) whose video is not the one before; the other label, if all of its rows are.
-    """
-    order = list(range(len(labels)))
-    random.Random(seed).shuffle(order)
-    queues = {label: [i for i in order if labels[i] is label] for label in (True, False)}
-    sizes = {label: len(queue) for label, queue in queues.items()}
-    taken: list[int] = []
-    while any(queues.values()):
-        behind = sorted(
-            (label for label, queue in queues.items() if queue),
-            key=lambda label: (sizes[label] - len(queues[label]) + 0.5) / sizes[label],
-        )
-        before = videos[taken[-1]] if taken else None
-        found = (_first_other(queues[label], videos, before) for label in behind)
-        label, place = next(
-            (
-                (label, place)
-                for label, place in zip(behind, found, strict=True)
-                if place is not None
-            ),
-            (behind[0], 0),
-        )
-        taken.append(queues[label].pop(place))
-    return taken
-
-
-def _first_other(queue: Sequence[int], videos: Sequence[str], video: str | None) -> int | None:
-    return next((place for place, row in enumerate(queue) if videos[row] != video), None)
