@@ -1,0 +1,76 @@
+"""What comes of broken, odd and hostile files, read in this process and in a worker."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from canary import Canary
+from hostile_case import Case, Seen, Workshop, look_at
+from hostile_files import CASES, WAYS
+
+NATIVE = re.compile(r"\w+\.(c|h|cc|cpp|pyx?|pxd)\b:?\d*|0x[0-9a-f]{6,}|Errno|Traceback")
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "files").mkdir()
+    with Canary(folder / "canary").served() as canary:
+        yield Workshop(folder / "files", canary)
+
+
+@pytest.fixture(scope="module")
+def paths(workshop: Workshop) -> dict[str, Path]:
+    return {case.name: case.made(workshop) for case in CASES}
+
+
+@pytest.fixture(scope="module")
+def isolated(paths: dict[str, Path], workshop: Workshop) -> dict[str, Seen]:
+    """What comes of all files in workers; two at a time, for starting them takes longest."""
+
+    def look(name: str) -> Seen:
+        return look_at(WAYS["isolated"], paths[name], workshop.canary)
+
+    with workshop.canary.watched(), ThreadPoolExecutor(2) as pool:
+        return dict(zip(paths, pool.map(look, paths), strict=True))
+
+
+NAMES = [ascii(case.name) for case in CASES]
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_what_comes_of_a_file(case: Case, paths: dict[str, Path], workshop: Workshop) -> None:
+    with workshop.canary.watched():
+        seen = look_at(WAYS["in process"], paths[case.name], workshop.canary)
+    assert case.expected.holds(seen), f"{seen}, not {case.expected}"
+    check_lines(seen)
+
+
+@pytest.mark.parametrize("case", CASES, ids=NAMES)
+def test_what_comes_of_a_file_in_a_worker(case: Case, isolated: dict[str, Seen]) -> None:
+    seen = isolated[case.name]
+    assert case.expected.holds(seen), f"{seen}, not {case.expected}"
+    check_lines(seen)
+
+
+def check_lines(seen: Seen) -> None:
+    """What a policy is told is one plain line."""
+    for line in [str(seen.error)] if seen.error else seen.looks:
+        assert line.isprintable()
+        assert len(line) < 400
+        assert not NATIVE.search(line)
+
+
+def test_the_canary_would_sing(workshop: Workshop) -> None:
+    canary = workshop.canary
+    with pytest.raises(AssertionError, match="was opened"), canary.watched():
+        canary.video.read_bytes()
+    with pytest.raises(AssertionError, match="shows a canary"):
+        look_at(WAYS["in process"], canary.video, canary)
+
+
+def test_names_are_told_apart() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names) >= 60
