@@ -11,7 +11,8 @@
         ├── InvalidArguments      tool arguments that cannot be applied
         └── FrameMissing          a stored frame is gone or does not match its hash
 
-A message never carries a native file:line prefix and never a line break.
+A message never carries a native file:line prefix and never a line break; what cannot be shown of a
+name (control characters, bytes that are no text) is replaced.
 """
 
 
@@ -19,7 +20,8 @@ class EvaGraphError(Exception):
     """Root of the project's errors. The message is one line that says what to do."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        line = " ".join(message.split())
+        super().__init__("".join(char if char.isprintable() else "\ufffd" for char in line))
 
 
 class StoreError(EvaGraphError):
