@@ -17,6 +17,7 @@ from typing import Any
 from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from eva_graph.dialects import Dialect, Question
+from eva_graph.dialects.native import tool_schemas
 from eva_graph.errors import InvalidRequest, PolicyError
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
@@ -218,6 +219,11 @@ class Episode:
             HumanMessage(content=user, id=self.message_id(0, "user")),
         ]
 
+    def tool_schemas(self) -> list[dict[str, Any]]:
+        """What goes to the server beside the messages: only the `native` dialect sends any."""
+        tools = list(self.tools.values())
+        return tool_schemas(tools) if self.wiring.dialect.native_tools else []
+
     def _notice(self, video: Video) -> str | None:
         knows = self.policy.knows
         return None if knows and video.info.comment.startswith(knows) else self.policy.notice
@@ -257,6 +263,7 @@ class Episode:
                 },
                 "context": context_to_json(self.context),
                 "versions": installed_versions(),
+                "tool_schemas": self.tool_schemas(),
                 "notice": notice,
                 "messages": [message_to_json(message) for message in opening],
             },

@@ -16,7 +16,6 @@ from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects import Answer, Calls, Malformed, Neither, Outcome, Truncated
 from eva_graph.dialects.json_values import encodable
-from eva_graph.dialects.native import tool_schemas
 from eva_graph.driver import Ask, Core
 from eva_graph.episode import Episode
 from eva_graph.errors import ContinuationUnsupported
@@ -52,7 +51,7 @@ def write_turn(episode: Episode, messages: Sequence[AnyMessage], turn: int) -> C
     request = _request(episode, messages)
     completion = yield Ask(episode.wiring.policy, request)
     draft = _draft(completion, lead="", before=None, complete=True)
-    return _written(episode, messages, turn, draft, completion, tokens=_tokens(completion))
+    return _written(episode, request, messages, turn, draft, completion, tokens=_tokens(completion))
 
 
 def write_part(
@@ -84,7 +83,7 @@ def write_part(
         _LOG.warning('calls="phase" falls back to whole turns: %s', error)
         return (yield from write_turn(episode, messages, turn))
     draft = _draft(completion, lead=lead, before=before, close=close, complete=complete)
-    return _written(episode, messages, turn, draft, completion)
+    return _written(episode, request, messages, turn, draft, completion)
 
 
 def in_phases(episode: Episode) -> bool:
@@ -124,7 +123,6 @@ def _request(
     if episode.policy_error is not None:
         raise episode.policy_error
     context = episode.context
-    tools = list(episode.tools.values())
     return PolicyRequest(
         messages=list(messages),
         load_frame=episode.load_frame,
@@ -132,7 +130,7 @@ def _request(
         temperature=context.temperature,
         seed=context.seed,
         max_new_tokens=_new_tokens(episode, messages),
-        tools=tool_schemas(tools) if episode.wiring.dialect.native_tools else (),
+        tools=episode.tool_schemas(),
         **continuation,
     )
 
@@ -194,6 +192,7 @@ def _tokens(completion: Completion) -> dict[str, Any] | None:
 
 def _written(
     episode: Episode,
+    request: PolicyRequest,
     messages: Sequence[AnyMessage],
     turn: int,
     draft: Draft,
@@ -219,6 +218,7 @@ def _written(
             "summary": parts.summary,
             "reflection": parts.reflection,
             "unmarked": parts.unmarked,
+            "max_new_tokens": request.max_new_tokens,
             "tokens": tokens,
         },
     )

@@ -4,6 +4,7 @@
         policy = OpenAIPolicy(server.base_url)
         …
     server.requests                 # bodies of the chat requests, in order of arrival
+    server.bodies                   # the same as bytes
     images_of(server.requests[1])   # [("tool", b"\\xff\\xd8…"), …]: role and bytes of every image
 
 Line `k` of the script answers a transcript with `k` finished assistant messages, so conversations
@@ -95,6 +96,7 @@ class OpenAIServer:
     ) -> None:
         self.traits = traits or Traits()
         self.requests: list[Json] = []
+        self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.released = threading.Event()
         self._script = script
@@ -215,8 +217,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         scripted = self.server.scripted
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        content = self.rfile.read(int(self.headers["content-length"]))
+        body = json.loads(content)
         fault = scripted.record(self.path, body)
+        scripted.bodies.append(content)
         if fault is not Fault.NONE:
             self._fail(fault)
         elif (refusal := scripted.refusal(body)) is not None:

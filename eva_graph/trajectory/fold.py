@@ -2,7 +2,8 @@
 
 Reflection on turn k's frames is written in message k+1 and moved to turn k here. Token deltas are
 taken between consecutive prompts; where a prompt does not begin with the previous prompt and
-sampled ids, `prefix_ok` is false and the whole prompt is kept, with all its image grids.
+sampled ids, `prefix_ok` is false and the whole prompt is kept, with all its image grids; so it is
+after a turn that a person edited, whose ids are void.
 """
 
 from __future__ import annotations
@@ -56,19 +57,21 @@ def _turns(
     looks: Mapping[int, dict[str, Any]],
 ) -> list[TurnRecord]:
     turns: list[TurnRecord] = []
-    context_ids: list[int] = []
+    context_ids: list[int] | None = []
     grids_seen = 0
     for number in sorted(messages):
         data = dict(messages[number])
         reflection = data.pop("reflection", "")
         raw_tokens = data.pop("tokens", None)
         data.pop("message")
-        tokens = None
-        if raw_tokens is not None:
-            tokens, context_ids = _tokens(raw_tokens, context_ids, grids_seen)
-            grids_seen = len(raw_tokens["image_grids"] or ())
         look = looks.get(number, {})
         edited = bool(look.get("edited"))
+        tokens = None
+        if edited:  # what was sampled is not what is read from here on
+            context_ids = None
+        elif raw_tokens is not None:
+            tokens, context_ids = _tokens(raw_tokens, context_ids, grids_seen)
+            grids_seen = len(raw_tokens["image_grids"] or ())
         turns.append(
             TurnRecord(
                 turn=number,
@@ -76,7 +79,7 @@ def _turns(
                 calls=[CallRecord(**call) for call in look.get("calls", ())],
                 edited=edited,
                 sampled_calls=look.get("sampled_calls"),
-                tokens=None if edited else tokens,
+                tokens=tokens,
                 **data,
             )
         )
@@ -86,10 +89,10 @@ def _turns(
 
 
 def _tokens(
-    raw: Mapping[str, Any], context_ids: list[int], grids_seen: int
+    raw: Mapping[str, Any], context_ids: list[int] | None, grids_seen: int
 ) -> tuple[TokenRecord, list[int]]:
     prompt: list[int] = raw["prompt_token_ids"]
-    known = len(context_ids)
+    known = len(context_ids or ())
     prefix_ok = prompt[:known] == context_ids
     grids = raw["image_grids"]
     record = TokenRecord(
