@@ -2,52 +2,62 @@
 
 Frames are asked for by display index and matched by their own timestamps, never by counting
 seconds or frames per second. Requests are grouped by the key frame they depend on, so each group of
-pictures is decoded once. What a seek lands on is verified, and an earlier point is tried where it
-overshot.
+pictures is decoded once, and no further than its last wanted picture. Pictures that nothing refers
+to are not decoded unless they are wanted; what does not come out that way is decoded in full.
 """
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeVar
 
 import av
 import numpy as np
 
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.index import FrameIndex
+from eva_graph_tools.indexing.scan import Packet
+from eva_graph_tools.packets import NumberedPacket, PacketReader, Source
 
 T = TypeVar("T")
-Source = tuple[av.container.InputContainer, av.VideoStream]
 Skip = Literal["none", "nonref", "nonkey"]
-_Packet: TypeAlias = "av.Packet[av.VideoStream]"
 
 # Pictures lost at the very end, within this time of the last decodable one, are shown as that one.
 _TAIL_SECONDS = 1.0
 # Codecs whose decoder drops a picture nothing refers to before decoding it, and is right about it.
 _TELLS_NON_REFERENCE = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "vp8"}
-_SEEK_BY_PTS = ("mp4", "matroska", "webm")
 # How many key frames further back decoding starts when the nearest one does not yield the frame.
 _RETRIES = (0, 1, 8)
 
 
 class Decoder:
-    """One open decoder of one video stream. One caller at a time.
-
-    Attributes:
-        index: the stream's frames.
-        deadline: until when the present caller waits; checked before every packet.
-    """
+    """One open decoder of one video stream. One caller at a time."""
 
     def __init__(self, reopen: Callable[[], Source], source: Source, index: FrameIndex) -> None:
         """`reopen` opens the file afresh, for streams that cannot be sought."""
-        self._reopen = reopen
-        self._container, self._stream = source
-        self.index = index
-        self.deadline = Deadline()
+        self._reader = PacketReader(reopen, source, index)
+        self._damaged = False  # something that was decoded last
+
+    @property
+    def index(self) -> FrameIndex:
+        """The stream's frames."""
+        return self._reader.index
+
+    @index.setter
+    def index(self, index: FrameIndex) -> None:
+        self._reader.index = index
+
+    @property
+    def deadline(self) -> Deadline:
+        """Until when the present caller waits; checked before every packet."""
+        return self._reader.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: Deadline) -> None:
+        self._reader.deadline = deadline
 
     def close(self) -> None:
         """Release the file."""
-        self._container.close()
+        self._reader.close()
 
     def first(self, convert: Callable[[av.VideoFrame], T]) -> tuple[int, T] | None:
         """Display index and conversion of the first frame that can be decoded, if any."""
@@ -65,15 +75,44 @@ class Decoder:
             For each wanted index the index of the frame delivered and `convert` of it. The two
             differ where the file holds no picture of its own for the wanted one: then it is the
             frame that stays on screen. Frames that cannot be decoded are absent.
+
+        Raises:
+            DecodeTimeout: the deadline passed.
         """
         found: dict[int, tuple[int, T]] = {}
-        groups: dict[int, set[int]] = {}
-        for index in wanted:
-            start = self.index.key_before(int(self.index.order[index]))
-            groups.setdefault(start, set()).add(index)
-        for start in sorted(groups):
-            self._decode_group(start, groups[start], convert, found)
+        for start, group in sorted(self.index.groups(wanted).items()):
+            self._decode_group(start, group, convert, found)
         return found
+
+    def sweep(
+        self, start_index: int, end_index: int, *, skip: Skip = "none"
+    ) -> Generator[tuple[int, av.VideoFrame], None, None]:
+        """Pictures shown from one display index up to another (excluded), in display order.
+
+        Args:
+            start_index, end_index: display indices.
+            skip: which pictures are left out. "none"; "nonref": those that no other picture
+                refers to, where the codec can tell them; "nonkey": all but key frames.
+
+        Pictures that cannot be decoded are left out as well. Exhaust or close the iterator before
+        the decoder is used for anything else.
+        """
+        if start_index >= end_index:
+            return
+        pictures: Iterator[tuple[int | None, av.VideoFrame]]
+        if skip == "nonkey":
+            pictures = self._keys(start_index, end_index)
+        else:
+            numbers = self.index.order[start_index:end_index]
+            begin, last = self.index.key_before(int(numbers[0])), int(numbers.max())
+            pictures = self._frames(begin, last=last, lean=skip == "nonref")
+        shown = -1
+        for index, frame in pictures:
+            if index is not None and start_index <= index < end_index and index > shown:
+                shown = index
+                yield index, frame
+            if shown == end_index - 1:
+                return
 
     def _decode_group(
         self,
@@ -82,12 +121,28 @@ class Decoder:
         convert: Callable[[av.VideoFrame], T],
         found: dict[int, tuple[int, T]],
     ) -> None:
+        found |= self._lean(start, wanted, convert)
+        pending = wanted - found.keys()
         for steps_back in _RETRIES:
-            pending = wanted - found.keys()
             if not pending:
                 return
             begin = self.index.keys_back(start, steps_back)
             self._collect(begin, pending, convert, found, substitute=steps_back > 0)
+
+    def _lean(
+        self, start: int, wanted: set[int], convert: Callable[[av.VideoFrame], T]
+    ) -> dict[int, tuple[int, T]]:
+        """What comes out undamaged when only what the wanted frames need is decoded.
+
+        How a decoder makes up for damage depends on all it has seen, so a damaged group has to be
+        decoded in full: the same frame must come out the same whatever else is wanted.
+        """
+        found: dict[int, tuple[int, T]] = {}
+        numbers = {int(self.index.order[index]) for index in wanted}
+        for index, frame in self._frames(start, last=max(numbers), needed=numbers, lean=True):
+            if index in wanted:
+                found[index] = (index, convert(frame))
+        return {} if self._damaged else found
 
     def _collect(
         self,
@@ -124,104 +179,79 @@ class Decoder:
         found: dict[int, tuple[int, T]],
     ) -> None:
         until = self.index.seconds(shown[0]) + _TAIL_SECONDS
-        for lost in pending:
+        for lost in sorted(pending):
             if shown[0] < lost and self.index.seconds(lost) <= until:
                 found[lost] = (shown[0], convert(shown[1]))
+                pending.discard(lost)
 
-    def sweep(
-        self, start_index: int, end_index: int, *, skip: Skip = "none"
-    ) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Pictures shown from one display index up to another (excluded), in display order.
+    def _frames(
+        self,
+        begin: int,
+        *,
+        last: int | None = None,
+        needed: Iterable[int] = (),
+        lean: bool = False,
+    ) -> Iterator[tuple[int | None, av.VideoFrame]]:
+        """Frames in the decoder's order with their display indices.
 
         Args:
-            start_index, end_index: display indices.
-            skip: which pictures are left out. "none"; "nonref": those that no other picture
-                refers to, where the codec can tell them; "nonkey": all but key frames.
-
-        Pictures that cannot be decoded are left out as well. Exhaust or close the iterator before
-        the decoder is used for anything else.
+            begin: the key packet to start from.
+            last: the packet after which nothing more is decoded; None is the end of the file.
+            needed: packets whose pictures have to come out even if nothing refers to them.
+            lean: leave out other pictures that nothing refers to, where they can be told.
         """
-        if start_index >= end_index:
-            return
-        pictures = (
-            self._keys(start_index, end_index)
-            if skip == "nonkey"
-            else self._range(start_index, end_index, skip)
-        )
-        last = -1
-        for index, frame in pictures:
-            if start_index <= index < end_index and index > last:
-                last = index
-                yield index, frame
-
-    def _range(
-        self, start_index: int, end_index: int, skip: Skip
-    ) -> Iterator[tuple[int, av.VideoFrame]]:
-        context = self._stream.codec_context
-        begin = self.index.key_before(int(self.index.order[start_index]))
-        if skip == "nonref" and context.name in _TELLS_NON_REFERENCE and not self.index.counted:
-            context.skip_frame = "NONREF"
-        try:
-            for index, frame in self._frames(begin):
-                if index is not None:
-                    yield index, frame
-                    if index >= end_index - 1:
-                        return
-        finally:
-            self._stream.codec_context.skip_frame = "DEFAULT"
-
-    def _keys(self, start_index: int, end_index: int) -> Iterator[tuple[int, av.VideoFrame]]:
-        wanted = self.index.order[start_index:end_index]
-        keys = wanted[self.index.key[wanted]]
-        if not len(keys):
-            return
-        first, packets = self._packets_from(int(keys.min()))
-        read = (packet for packet in _until_broken(packets) if packet.size)
-        for count, packet in enumerate(read, first):
-            if not packet.is_keyframe:
-                continue
-            number = self._number(packet) if self.index.stamped else count
-            if number is not None and self.index.display_indices[number] >= 0:
-                self.deadline.check()
-                for frame in self._alone(packet):
-                    yield int(self.index.display_indices[number]), frame
-                if number >= keys.max():
-                    return
-
-    def _alone(self, packet: _Packet) -> list[av.VideoFrame]:
-        context = self._stream.codec_context
-        try:
-            return [*context.decode(packet), *context.decode(None)][:1]
-        except av.error.FFmpegError:
-            return []
-        finally:
-            context.flush_buffers()
-
-    def _frames(self, begin: int) -> Iterator[tuple[int | None, av.VideoFrame]]:
-        """Frames in display order from a key packet on, with their display indices."""
-        number, packets = self._packets_from(begin)
-        position = int(np.searchsorted(self.index.order, number)) if self.index.counted else 0
-        for frame in self._decoded(packets):
-            if self.index.counted or not self.index.stamped:
-                yield (position if position < self.index.frame_count else None), frame
+        begin, packets = self._reader.from_key(begin)
+        index = self.index
+        by_position = index.counted or not index.stamped
+        if by_position:
+            last = None  # which packet holds a picture is not known
+        position = int(np.searchsorted(index.order, begin))
+        spared = set(needed) if lean and self._tells_non_reference() else None
+        for frame in self._decoded(packets, last, spared):
+            if by_position:
+                yield (position if position < index.frame_count else None), frame
                 position += 1
             else:
                 yield self._display_index(frame), frame
 
-    def _decoded(self, packets: Iterable[_Packet]) -> Iterator[av.VideoFrame]:
-        context = self._stream.codec_context
-        for packet in _until_broken(packets):
-            if packet.size:
-                self.deadline.check()
-                try:
-                    frames = context.decode(packet)
-                except av.error.FFmpegError:
-                    continue  # a damaged packet: later ones may still decode
-                yield from frames
+    def _decoded(
+        self, packets: Iterator[NumberedPacket], last: int | None, spared: set[int] | None
+    ) -> Iterator[av.VideoFrame]:
+        context = self._reader.stream.codec_context
+        context.flush_buffers()
+        self._damaged = False
         try:
-            yield from context.decode(None)
+            for number, packet in packets:
+                if spared is not None:
+                    context.skip_frame = "DEFAULT" if number in spared else "NONREF"
+                yield from self._pictures(packet)
+                if last is not None and number >= last:
+                    break
+            yield from self._pictures(None)
+        finally:
+            context.skip_frame = "DEFAULT"
+
+    def _pictures(self, packet: "Packet | None") -> list[av.VideoFrame]:
+        """The pictures that a packet, or the end of all packets, brings out."""
+        try:
+            frames = self._reader.stream.codec_context.decode(packet)
         except av.error.FFmpegError:
-            return
+            self._damaged = True
+            return []  # later packets may still decode
+        self._damaged = self._damaged or any(frame.is_corrupt for frame in frames)
+        return frames
+
+    def _keys(self, start_index: int, end_index: int) -> Iterator[tuple[int, av.VideoFrame]]:
+        shown = self.index.order[start_index:end_index]
+        for key in np.sort(shown[self.index.key[shown]]).tolist():
+            begin, packets = self._reader.from_key(key)
+            if begin == key:
+                for frame in itertools.islice(self._decoded(packets, key, None), 1):
+                    yield int(self.index.display_indices[key]), frame
+
+    def _tells_non_reference(self) -> bool:
+        name = self._reader.stream.codec_context.name
+        return name in _TELLS_NON_REFERENCE and self.index.stamped and not self.index.counted
 
     def _display_index(self, frame: av.VideoFrame) -> int | None:
         pts = frame.pts if frame.pts is not None else frame.dts
@@ -230,56 +260,3 @@ class Decoder:
         position = int(np.searchsorted(self.index.shown_pts, pts))
         known = position < self.index.frame_count and self.index.shown_pts[position] == pts
         return position if known else None
-
-    def _packets_from(self, key: int) -> tuple[int, Iterable[_Packet]]:
-        """Packets from a verified point at or before packet number `key`, and its number."""
-        for ticks in self._seek_points(key):
-            try:
-                self._container.seek(ticks, stream=self._stream, backward=True)
-            except av.error.FFmpegError:
-                continue
-            self._stream.codec_context.flush_buffers()
-            packets = iter(_until_broken(self._container.demux(self._stream)))
-            landed = self._landed(packets, key)
-            if landed is not None:
-                return landed[0], itertools.chain((landed[1],), packets)
-        stale = self._container
-        self._container, self._stream = self._reopen()
-        stale.close()
-        return 0, self._container.demux(self._stream)
-
-    def _landed(self, packets: Iterable[_Packet], key: int) -> tuple[int, _Packet] | None:
-        """The packet to start from and its number, if it is at or before packet `key`."""
-        for packet in packets:
-            number = self._number(packet) if packet.size else None
-            if packet.size and not self._torn(packet, number):
-                return (number, packet) if number is not None and number <= key else None
-        return None
-
-    def _torn(self, packet: _Packet, number: int | None) -> bool:
-        # A program stream is entered in mid-picture: the rest of it bears another one's times.
-        if self._container.format.name != "mpeg" or number is None:
-            return False
-        return not packet.is_keyframe or packet.dts != self.index.dts[number]
-
-    def _seek_points(self, key: int) -> Iterator[int]:
-        if not self.index.stamped:
-            return
-        by_pts = any(name in self._container.format.name for name in _SEEK_BY_PTS)
-        first, second = (
-            (self.index.pts, self.index.dts) if by_pts else (self.index.dts, self.index.pts)
-        )
-        yield int(first[key])
-        yield int(min(second[key], first[key]))
-        for steps_back in (1, 2, 6):
-            yield int(self.index.dts[self.index.keys_back(key, steps_back)])
-
-    def _number(self, packet: _Packet) -> int | None:
-        return self.index.packet_number(packet.pts, packet.dts)
-
-
-def _until_broken(packets: Iterable[_Packet]) -> Iterator[_Packet]:
-    try:
-        yield from packets
-    except av.error.FFmpegError:
-        return

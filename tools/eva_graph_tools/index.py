@@ -10,6 +10,7 @@ display order.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -146,6 +147,13 @@ class FrameIndex:
             return nearest
         earlier = np.flatnonzero(self.pts[self.keys[:last]] <= self.pts[packet])
         return int(self.keys[earlier[-1]]) if len(earlier) else 0
+
+    def groups(self, display_indices: Iterable[int]) -> dict[int, set[int]]:
+        """Frames by the packet number of the key frame that they are decoded from."""
+        groups: dict[int, set[int]] = {}
+        for index in display_indices:
+            groups.setdefault(self.key_before(int(self.order[index])), set()).add(index)
+        return groups
 
     def keys_back(self, key: int, steps: int) -> int:
         """Packet number of the key frame that many key frames before one; the first at most."""
