@@ -86,7 +86,7 @@ class PacketReader:
             except av.error.FFmpegError:
                 continue
             packets = _until_broken(packets_of(self.container, self.stream))
-            landed = self._landed(packets)
+            landed = self._landed(packets, key)
             if landed is not None and landed[0] <= key:
                 return itertools.chain((landed,), self._numbered(packets, landed[0] + 1))
         stale = self.container
@@ -105,9 +105,9 @@ class PacketReader:
         for steps_back in _EARLIER_KEYS:
             yield int(index.dts[index.keys_back(key, steps_back)])
 
-    def _landed(self, packets: Iterator[Packet]) -> NumberedPacket | None:
+    def _landed(self, packets: Iterator[Packet], key: int) -> NumberedPacket | None:
         for packet in packets:
-            number = self.index.packet_number(packet.pts, packet.dts)
+            number = self._number(packet, likely=key)
             if not self._torn(packet, number):
                 return (number, packet) if number is not None else None
         return None
@@ -120,11 +120,16 @@ class PacketReader:
 
     def _numbered(self, packets: Iterator[Packet], expected: int) -> Iterator[NumberedPacket]:
         for packet in packets:
-            if self.index.stamped and not self._is(packet, expected):
-                number = self.index.packet_number(packet.pts, packet.dts)
+            if self.index.stamped:
+                number = self._number(packet, likely=expected)
                 expected = expected if number is None else number
             yield expected, packet
             expected += 1
+
+    def _number(self, packet: Packet, *, likely: int) -> int | None:
+        if self._is(packet, likely):
+            return likely
+        return self.index.packet_number(packet.pts, packet.dts)
 
     def _is(self, packet: Packet, number: int) -> bool:
         if number >= len(self.index.pts):
