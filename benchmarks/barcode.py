@@ -44,15 +44,13 @@ def read(pixels: Pixels) -> int | None:
     return number if _check_sum(number) == word & 0xFF else None
 
 
-def read_any_way_up(pixels: Pixels) -> int | None:
-    """The number in a picture that may be turned by 90 degrees or mirrored."""
+def readings(pixels: Pixels) -> set[int]:
+    """What can be read in a picture that may be turned by 90 degrees or mirrored."""
+    found = set()
     for turns in range(4):
         turned = np.rot90(pixels, turns)
-        for candidate in (turned, turned[:, ::-1]):
-            number = read(candidate)
-            if number is not None:
-                return number
-    return None
+        found |= {read(turned), read(turned[:, ::-1])}
+    return {number for number in found if number is not None}
 
 
 def _check_sum(number: int) -> int:

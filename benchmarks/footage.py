@@ -25,7 +25,7 @@ from shots import Shot
 FPS = 30
 _SOUND_RATE = 32_000  # 1,024 samples a packet divide every whole number of seconds * 31.25
 _KEYINT = 250
-_SHOT_SECONDS = (2.0, 11.0)
+_SHOT_SECONDS = (4.0, 20.0)  # with the limit of 250, key frames are 183 frames apart on average
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
