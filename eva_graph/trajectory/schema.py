@@ -23,7 +23,7 @@ TRAJECTORY_VERSION: Final = 2
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
 
 class VideoRecord(_Record):
