@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ HOSTILE = (
 """What a page must show and never run."""
 
 
+@lru_cache(maxsize=64)
 def picture(seconds: float, seed: int, size: tuple[int, int] = (224, 126)) -> np.ndarray[Any, Any]:
     """A scene with sky, ground and grain; every second and seed another one."""
     width, height = size
@@ -79,7 +81,7 @@ def make_record(
     video = "sha256:" + f"{number // 4:064x}"
     wide = frames - frames // 2
     scan = [DURATION_SECONDS * (k + 0.5) / wide for k in range(wide)]
-    start = chance.uniform(60, DURATION_SECONDS - 60)
+    start = chance.uniform(60, DURATION_SECONDS - 60) if distinct else DURATION_SECONDS / 3
     close = [start + 0.5 * k for k in range(frames // 2)]
     pictures = number if distinct else 0
     shown = [

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from made_run import make_run
 
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph.viewer import View, write_view
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +68,84 @@ def written(tmp_path: Path) -> Callable[..., View]:
         return write_view(runs, tmp_path / "page.html", **settings)
 
     return write
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium with a profile of its own; the first of the usual names, or what is named."""
+    from playwright.sync_api import sync_playwright
+
+    named = os.environ.get("EVA_GRAPH_CHROMIUM")
+    executable = named or next(filter(None, map(shutil.which, NAMES)), None)
+    if executable is None:
+        pytest.fail("no Chromium: apt-get install chromium, or name one in EVA_GRAPH_CHROMIUM")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Opens pages; in the end none of them may have told of an error or asked for anything.
+
+    `errors` are parts of console errors that the test causes itself.
+    """
+    troubles: list[str] = []
+    contexts = []
+
+    def open_page(
+        file: Path, *, address: str = "", errors: Sequence[str] = (), **context: Any
+    ) -> Page:
+        size = {"viewport": {"width": 1360, "height": 900}}
+        contexts.append(browser.new_context(**{**size, **context}))
+        page = contexts[-1].new_page()
+
+        def told(text: str) -> None:
+            if not any(known in text for known in errors):
+                troubles.append(text)
+
+        page.on("console", lambda message: message.type == "error" and told(message.text))
+        page.on("pageerror", lambda error: told(str(error)))
+        page.on("dialog", lambda dialog: (told(f"dialog {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda request: outside(request.url) and told(request.url))
+        page.goto(file.as_uri() + address)
+        page.wait_for_selector("#detail:not([aria-busy]) > *", state="attached")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def outside(url: str) -> bool:
+    """Whether an address is neither on this disk nor in the page."""
+    return not url.startswith(("file:", "data:", "blob:"))
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A server that nobody should call, and what it received."""
+
+    address: str
+    received: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def calls() -> Iterator[Calls]:
+    """A server on this machine."""
+    received: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            received.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield Calls(f"http://127.0.0.1:{server.server_port}/called", received)
+        server.shutdown()
+        thread.join()
