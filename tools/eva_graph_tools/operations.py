@@ -9,6 +9,8 @@ from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.picture import Painter
 from eva_graph_tools.reader import Opened, Reply
+from eva_graph_tools.subtitles.embedded import subtitles
+from eva_graph_tools.scenes.pictures import scene_pictures
 
 
 class Media(Protocol):
@@ -49,4 +51,4 @@ def frames(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Re
     )
 
 
-OPERATIONS: dict[str, Operation] = {"frames": frames, "cut": cut}
+OPERATIONS: dict[str, Operation] = {"frames": frames, "cut": cut, "subtitles": subtitles, "scene_pictures": scene_pictures}

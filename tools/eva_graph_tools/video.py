@@ -7,6 +7,7 @@ caller at a time and releases the interpreter lock while it does.
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
+from eva_graph_tools.contact_sheet import cell_size, draw_sheet
 from eva_graph_tools.cutting.operation import MAX_CUT_BYTES, make_cut
 from eva_graph_tools.cutting.request import Cut
 from eva_graph_tools.errors import DecodeError, InvalidArguments, SeekOutOfRange
@@ -25,6 +28,11 @@ from eva_graph_tools.media import regular_file
 from eva_graph_tools.media_root import within
 from eva_graph_tools.reader import Reader
 from eva_graph_tools.sampling import Target, exact_targets, key_targets, range_targets
+from eva_graph_tools.scenes.finding import AskedTier, find_scenes
+from eva_graph_tools.scenes.rules import DEFAULT_THRESHOLD
+from eva_graph_tools.scenes.scene_list import SceneList
+from eva_graph_tools.subtitles.tracks import Track, choose, find_tracks, read_track
+from eva_graph_tools.subtitles.transcript import Transcript
 from eva_graph_tools.timecode import format_seconds
 
 _EDGE_TOLERANCE_SECONDS = 1e-3
@@ -43,14 +51,16 @@ class Video:
         video_id: "sha256:<hex>" of its size, first and last MiB.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, *, subtitles: Path | None = None) -> None:
         """Use `Video.open`."""
         self._reader = reader
+        self._tracks = find_tracks(reader.opened, subtitles)
+        labels = tuple(track.label for track in self._tracks)
         self.path = reader.opened.path
-        self.info = reader.opened.info
+        self.info = replace(reader.opened.info, transcripts=labels)
         self.video_id = reader.opened.video_id
-        self.subtitle_file: Path | None = None
         self._index = reader.opened.index
+        self._transcripts: dict[Track, Transcript] = {}
 
     @cached_property
     def frame_times_seconds(self) -> npt.NDArray[np.float64]:
@@ -77,20 +87,17 @@ class Video:
             subtitles: a subtitle file; None finds those beside the video.
 
         Raises:
-            UnsupportedMedia: not an existing video file of a supported kind.
+            UnsupportedMedia: not an existing video or subtitle file of a supported kind.
             DecodeTimeout: opening took longer.
             DecodeError: a video of which no frame can be decoded.
         """
         file = _checked(path, media_root)
+        subtitle_file = None if subtitles is None else _checked(subtitles, media_root)
         if isolated:
             from eva_graph_tools.isolation import open_isolated
 
-            video = cls(open_isolated(file, timeout_seconds=timeout_seconds))
-        else:
-            video = cls(LocalReader.open(file))
-        if subtitles is not None:
-            video.subtitle_file = _checked(subtitles, media_root)
-        return video
+            return cls(open_isolated(file, timeout_seconds=timeout_seconds), subtitles=subtitle_file)
+        return cls(LocalReader.open(file), subtitles=subtitle_file)
 
     def close(self) -> None:
         """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""
@@ -256,6 +263,90 @@ class Video:
             max_bytes=max_bytes,
             timeout_seconds=timeout_seconds,
         )
+
+    def scenes(
+        self,
+        start_seconds: float = 0.0,
+        end_seconds: float | None = None,
+        *,
+        threshold: float = DEFAULT_THRESHOLD,
+        tier: AskedTier = "auto",
+        timeout_seconds: float | None = None,
+    ) -> SceneList:
+        """The scenes of a range, the whole video by default (`scenes.finding`).
+
+        Args:
+            start_seconds, end_seconds: the range; None is the video's end.
+            threshold: PySceneDetect's content score, 0 to 255, from which on a change is a cut.
+            tier: how closely to look. "index": only where the encoder put key frames; "key": at
+                the key frames; "full": at the pictures. A file that cannot be told by one of the
+                first two is looked at more closely; `SceneList.tier` says what was done. "auto" is
+                "full" up to five minutes, else "index".
+            timeout_seconds: how long the call may take; the next one goes on where it stopped.
+
+        Raises:
+            SeekOutOfRange: the range leaves the video, or ends where it starts or before.
+            InvalidArguments: a threshold out of bounds.
+            DecodeTimeout: the call took longer.
+            DecodeError: nothing can be decoded, or the video is closed.
+            EvaGraphError: it has to look, and PySceneDetect is not installed.
+        """
+        start = self._within(start_seconds)
+        end = self.info.duration_seconds if end_seconds is None else self._within(end_seconds)
+        if end <= start:
+            raise SeekOutOfRange(f"the range ends ({end:g} s) where it starts or before")
+        return find_scenes(
+            self._reader,
+            start,
+            end,
+            threshold=threshold,
+            tier=tier,
+            timeout_seconds=timeout_seconds,
+        )
+
+    def transcript(
+        self, language: str | None = None, *, timeout_seconds: float | None = None
+    ) -> Transcript:
+        """The lines of a subtitle track: of a `language` ("en"), or the preferred one.
+
+        The file given comes first, then files beside the video, then tracks inside it. Times are
+        those of the video. It is read once.
+
+        Raises:
+            UnsupportedMedia: there is none, or its file cannot be read.
+            DecodeTimeout: it took longer than `timeout_seconds`.
+        """
+        track = choose(self._tracks, language, self.path.name)
+        if track not in self._transcripts:
+            read = read_track(self._reader, track, timeout_seconds=timeout_seconds)
+            self._transcripts[track] = read
+        return self._transcripts[track]
+
+    def contact_sheet(
+        self,
+        *,
+        columns: int = 4,
+        rows: int = 4,
+        width_pixels: int = 1280,
+        timeout_seconds: float | None = None,
+    ) -> Image.Image:
+        """An overview for people: `columns` x `rows` frames of the whole video under their times.
+
+        Save it with `.save("sheet.jpg")`. A video of fewer frames gives fewer rows.
+
+        Raises:
+            InvalidArguments: a grid of nothing, or one that leaves no room for pictures.
+            DecodeTimeout, DecodeError: as in `frame_select`.
+        """
+        size = cell_size(self.info, columns, rows, width_pixels)
+        frames = self.frame_select(
+            0.0,
+            self.info.duration_seconds,
+            nframes=columns * rows,
+            size=size,
+            timeout_seconds=timeout_seconds,
+        )
+        return draw_sheet(frames, columns, width_pixels)
 
     def _take(
         self,

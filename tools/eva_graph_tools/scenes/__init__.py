@@ -1,0 +1,1 @@
+"""Scenes of a video, found by the cheapest look that tells."""
