@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,7 +113,7 @@ def export(
     counts = _with_progress(request, news)
     _tell(counts, request, news)
     if as_json:
-        print(json.dumps(_json(counts), sort_keys=True))
+        print(json.dumps(counts.to_json()))
 
 
 def _with_progress(request: ExportRequest, console: Console) -> ExportCounts:
@@ -142,8 +141,3 @@ def _tell(counts: ExportCounts, request: ExportRequest, console: Console) -> Non
     if request.split.train_fraction < 1 and len(counts.videos) < 2:
         console.print("all videos are on one side of the split: try another --seed", markup=False)
     console.print(f"written to {request.out}", markup=False)
-
-
-def _json(counts: ExportCounts) -> dict[str, object]:
-    sizes = {side: len(videos) for side, videos in counts.videos.items()}
-    return {**asdict(counts), "videos": sizes}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from eva_graph.trajectory import Trajectory
 from eva_graph_training.export.lengths import TokenCounter, broken_prefixes
@@ -57,3 +58,9 @@ class ExportCounts:
             broken_prefixes(record) if counter is None else counter.non_canonical(record)
         )
         self.frames += record.usage.frames
+
+    def to_json(self) -> dict[str, Any]:
+        """The counts as plain JSON; of videos, how many there are."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        counted = {name: dict(value) for name, value in values.items() if isinstance(value, dict)}
+        return values | counted | {"videos": {k: len(v) for k, v in self.videos.items()}}
