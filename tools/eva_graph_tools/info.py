@@ -7,6 +7,7 @@ import av
 
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.picture import Geometry
+from eva_graph_tools.subtitles.labels import track_labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class VideoInfo:
         damaged_after_seconds: where the file breaks off, by what it says of itself: nothing after
             it can be shown. None where nothing is known to be missing.
         comment: the container's `comment` tag, empty where there is none; anybody's words.
+        transcripts: what its subtitle tracks are called, "en (srt)", the preferred one first.
     """
 
     duration_seconds: float
@@ -45,6 +47,7 @@ class VideoInfo:
     stream_duration_seconds: float
     damaged_after_seconds: float | None = None
     comment: str = ""
+    transcripts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class Header:
     duration_seconds: float
     sample_aspect_ratio: Fraction | None
     comment: str
+    transcripts: tuple[str, ...]
 
 
 def read_header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
@@ -70,6 +74,7 @@ def read_header(container: av.container.InputContainer, stream: av.VideoStream) 
         duration_seconds=float((stream.duration or 0) * (stream.time_base or 0)),
         sample_aspect_ratio=stream.sample_aspect_ratio,
         comment=container.metadata.get("comment", ""),
+        transcripts=track_labels(container),
     )
 
 
@@ -93,4 +98,5 @@ def describe(header: Header, index: FrameIndex, geometry: Geometry) -> VideoInfo
         else duration,
         damaged_after_seconds=duration if index.broken else None,
         comment=header.comment,
+        transcripts=header.transcripts,
     )

@@ -14,10 +14,11 @@ from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.tool import LookSettings, Tool
+from eva_graph_tools.transcript import TRANSCRIPT
 from eva_graph_tools.video import Video
 from eva_graph_tools.zoom import ZOOM
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM, CLIP)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM, CLIP, TRANSCRIPT)}
 """Every tool by name."""
 
 

@@ -96,8 +96,10 @@ class Video:
         if isolated:
             from eva_graph_tools.isolation import open_isolated
 
-            return cls(open_isolated(file, timeout_seconds=timeout_seconds), subtitles=subtitle_file)
-        return cls(LocalReader.open(file), subtitles=subtitle_file)
+            reader: Reader = open_isolated(file, timeout_seconds=timeout_seconds)
+        else:
+            reader = LocalReader.open(file)
+        return cls(reader, subtitles=subtitle_file)
 
     def close(self) -> None:
         """Release the file. Closing twice is fine; decoding afterwards raises `DecodeError`."""

@@ -25,6 +25,8 @@ _VIDEO_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_SIDE_PIXELS = 1 << 20
 _MAX_TICKS = 1 << 62
 _RGB = 3
+_MAX_CUT_SECONDS = 1e9
+_TRACK_LABEL = re.compile(r"(?:[A-Za-z0-9-]{2,24} )?\([a-z0-9_]{2,12}\)")
 
 
 def read_opened(path: Path, message: Message) -> Opened:
@@ -33,6 +35,7 @@ def read_opened(path: Path, message: Message) -> Opened:
     _require(bool(_VIDEO_ID.fullmatch(opened.video_id)), "a content identity")
     _check_index(opened.index)
     _check_info(opened.info, opened.index)
+    _check_tracks(opened.info.transcripts)
     _check_geometry(opened.geometry)
     return dataclasses.replace(opened, path=path)
 
@@ -87,6 +90,10 @@ def _check_info(info: VideoInfo, index: FrameIndex) -> None:
     _require(info.duration_seconds > 0 and info.average_fps > 0, "a duration")
 
 
+def _check_tracks(labels: tuple[str, ...]) -> None:
+    _require(all(_TRACK_LABEL.fullmatch(label) for label in labels), "names of tracks")
+
+
 def _check_geometry(geometry: Geometry) -> None:
     sides = (geometry.width, geometry.height)
     _require(all(0 < side <= _MAX_SIDE_PIXELS for side in sides), "a picture size")
@@ -107,4 +114,28 @@ def _check_frames(arguments: Mapping[str, Any], opened: Opened, reply: Reply) ->
         _require(pixels.dtype == np.uint8 and pixels.shape == (height, width, _RGB), "a frame")
 
 
-_REPLIES: dict[str, Callable[[Mapping[str, Any], Opened, Reply], None]] = {"frames": _check_frames}
+def _check_cut(arguments: Mapping[str, Any], opened: Opened, reply: Reply) -> None:
+    match reply.values:
+        case {"start_seconds": float(start), "end_seconds": float(end)}:
+            _require(math.isfinite(end) and -_MAX_CUT_SECONDS < start < end, "bounds of a cut")
+        case _:
+            raise Nonsense("a cut without bounds")
+
+
+def _check_subtitles(arguments: Mapping[str, Any], opened: Opened, reply: Reply) -> None:
+    cues, styled = reply.values.get("cues"), reply.values.get("styled")
+    if not isinstance(cues, list) or not isinstance(styled, bool):
+        raise Nonsense("subtitles without lines")
+    for cue in cues:
+        match cue:
+            case [float(start), float(end), str()] if math.isfinite(start + end):
+                pass
+            case _:
+                raise Nonsense("a subtitle without times")
+
+
+_REPLIES: dict[str, Callable[[Mapping[str, Any], Opened, Reply], None]] = {
+    "frames": _check_frames,
+    "cut": _check_cut,
+    "subtitles": _check_subtitles,
+}
