@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,18 +17,6 @@ from eva_graph.viewer import View, write_view
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 @pytest.fixture(scope="session")
@@ -72,17 +58,11 @@ def written(tmp_path: Path) -> Callable[..., View]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Chromium with a profile of its own; the first of the usual names, or what is named."""
-    from playwright.sync_api import sync_playwright
+    """Chromium; without one these tests fail and say how to get it."""
+    from chromium import chromium
 
-    named = os.environ.get("EVA_GRAPH_CHROMIUM")
-    executable = named or next(filter(None, map(shutil.which, NAMES)), None)
-    if executable is None:
-        pytest.fail("no Chromium: apt-get install chromium, or name one in EVA_GRAPH_CHROMIUM")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=[*FLAGS])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
