@@ -17,12 +17,14 @@ class Results:
         wrong: frames that were not those on screen, and frames asked for, by job and method.
         packets: packets between key frames and wanted frames, by job.
         peak_mb: resident memory of a fresh process after its first overview, by method.
+        cuts: how many frames late each cut began and ended, and whether it has sound, by method.
     """
 
     samples: Samples = field(default_factory=Samples)
     wrong: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     packets: dict[str, int] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
+    cuts: dict[str, list[tuple[int | None, int | None, bool]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,24 +34,26 @@ class Figure:
     Attributes:
         text: what was measured.
         value: None where a library is not installed.
-        aim: what it should reach.
+        aim: what it should reach; None: told for information.
         at_most: the aim is an upper bound.
     """
 
     text: str
     value: float | None
-    aim: float
+    aim: float | None = None
     at_most: bool = False
 
     @property
     def missed(self) -> bool:
         """The aim is not reached."""
-        if self.value is None:
+        if self.value is None or self.aim is None:
             return False
         return self.value > self.aim if self.at_most else self.value < self.aim
 
     def __str__(self) -> str:
         shown = "not measured" if self.value is None else f"{self.value:,.2f}"
+        if self.aim is None:
+            return f"{shown:>14}"
         bound = "<=" if self.at_most else ">="
         return f"{shown:>14}  aim {bound} {self.aim:<7g}{'MISSED' if self.missed else ''}"
 
@@ -58,7 +62,7 @@ def report(results: Results) -> int:
     """Print everything; returns 1 if an aim is missed."""
     _print_seconds(results)
     _print_frames(results)
-    figures = [*_against(results), *_itself(results)]
+    figures = [*_against(results), *_itself(results), *clip_figures(results)]
     width = max(len(figure.text) for figure in figures)
     print("\nratios")
     for figure in figures:
@@ -124,6 +128,26 @@ def _itself(results: Results) -> list[Figure]:
         text = f"first {kind} of the longest file over the shortest"
         figures.append(Figure(text=text, value=value, aim=1.3, at_most=True))
     return figures
+
+
+def clip_figures(results: Results) -> list[Figure]:
+    """Clips against moviepy; prints where each cut began and ended."""
+    for method, cuts in results.cuts.items():
+        offsets = ", ".join(f"{first} and {last}" for first, last, _ in cuts)
+        sound = "with sound" if all(sound for _, _, sound in cuts) else "without sound"
+        print(f"  cut by {method:<18} first and last frame off by {offsets}; {sound}")
+    return [
+        Figure(
+            text=f"{text}: x {other}",
+            value=results.samples.ratio("clip", method, over=("clip", other)),
+            aim=aim,
+        )
+        for text, method, other, aim in (
+            ("clip by stream copy", "eva_graph_copy", "moviepy", 100),
+            ("exact clip", "eva_graph_cut", "moviepy", 1.5),
+            ("exact clip", "eva_graph_cut", "moviepy_veryfast", None),
+        )
+    ]
 
 
 def _print_seconds(results: Results) -> None:

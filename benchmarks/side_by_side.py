@@ -83,9 +83,9 @@ class WorkerLost(Exception):
 
 
 @contextmanager
-def workers(methods: Sequence[str]) -> Iterator[dict[str, Worker]]:
+def workers(methods: Sequence[str], script: str = "worker.py") -> Iterator[dict[str, Worker]]:
     """Workers by method, in fresh processes; those that lack a library are told of and left out."""
-    started = {method: Worker(method) for method in methods}
+    started = {method: Worker(method, script) for method in methods}
     try:
         for method, worker in started.items():
             if worker.missing is not None:

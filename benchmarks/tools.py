@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import clips
 import looks
 from footage import FULL, QUICK, Files, Footage, prepare
 from report import Results, report
@@ -74,12 +75,15 @@ def jobs(seconds: float, round_number: int) -> list[Job]:
 class Run:
     """One run of the benchmark: workers and what they gave."""
 
-    def __init__(self, files: Files, staff: dict[str, Worker], floor: Worker) -> None:
+    def __init__(
+        self, files: Files, staff: dict[str, Worker], floor: Worker, cutters: dict[str, Worker]
+    ) -> None:
         self.files, self.results = files, Results()
-        self._staff, self._floor = staff, floor
+        self._staff, self._floor, self._cutters = staff, floor, cutters
 
     def round(self, number: int) -> None:
         """Every job once by every method."""
+        clips.measure(self.files, self._cutters, self.results, number)
         path = str(self.files.usual)
         for job in jobs(self.files.usual_seconds, number):
             for method in shuffled([m for m in job.methods if m in self._staff], number):
@@ -176,8 +180,12 @@ def main() -> int:
     rounds = options.rounds or (2 if options.quick else 5)
     files = prepare(options.work, footage)
     print(versions(), flush=True)
-    with workers(METHODS) as staff, workers(["floor"]) as extra:
-        run = Run(files, staff, extra["floor"])
+    with (
+        workers(METHODS) as staff,
+        workers(["floor"]) as extra,
+        workers(clips.METHODS, clips.SCRIPT) as cutters,
+    ):
+        run = Run(files, staff, extra["floor"], cutters)
         for number in range(rounds):
             run.round(number)
             print(f"round {number + 1} of {rounds}", flush=True)
