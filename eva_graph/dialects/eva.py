@@ -30,6 +30,11 @@ CLOSINGS: dict[Closing, str] = {
     "continue": "If more information is needed, call the frame selection tool again.",
     "answer_now": "No more looks are possible. Answer now inside <answer></answer>.",
 }
+CLOSINGS_OF_MANY: dict[Closing, str] = {
+    **CLOSINGS,
+    "continue": "If more information is needed, look again.",
+}
+"""For policies that are told of several tools."""
 _BLOCKS = re.compile(r"<tool_call>.*?(?:</tool_call>|\Z)", re.DOTALL)
 
 
@@ -43,6 +48,7 @@ class EvaDialect:
     def __init__(self, *, instructions: bool = False) -> None:
         self.instructions = instructions
         self.default_tools: tuple[str, ...] | None = None if instructions else ("frame_select",)
+        self._closings = CLOSINGS_OF_MANY if instructions else CLOSINGS
 
     def system_text(self, tools: Sequence[Tool], grid: VisualGrid, look_budget: int) -> str:
         """EVA's sentence, or with `instructions` the tools, the cost rule and one example."""
@@ -102,7 +108,7 @@ class EvaDialect:
     ) -> list[AnyMessage]:
         """One tool message whose frames are numbered across all calls of the turn."""
         content = [text_block("<tool_response>" + _remarks(results)), *frame_blocks(results)]
-        return [_tool_message(content, question, closing, message_id)]
+        return [_tool_message(content, question, self._closings[closing], message_id)]
 
     def complain(
         self,
@@ -115,7 +121,7 @@ class EvaDialect:
     ) -> list[AnyMessage]:
         """A tool message with the error and no frames."""
         content = [text_block(f"<tool_response>Error: {error}")]
-        return [_tool_message(content, question, closing, message_id)]
+        return [_tool_message(content, question, self._closings[closing], message_id)]
 
     def with_calls(self, text: str, calls: Sequence[ToolCall]) -> str:
         """The prose as it was, then one block with the given calls, one object a line."""
@@ -162,8 +168,8 @@ def _remarks(results: Sequence[CallResult]) -> str:
 
 
 def _tool_message(
-    content: list[Block], question: Question, closing: Closing, message_id: str
+    content: list[Block], question: Question, sentence: str, message_id: str
 ) -> ToolMessage:
-    end = f"\n{CLOSINGS[closing]}\n\nQuestion: {question.prompt}</tool_response>"
+    end = f"\n{sentence}\n\nQuestion: {question.prompt}</tool_response>"
     parts: list[Any] = [*content, text_block(end)]
     return ToolMessage(content=parts, tool_call_id=message_id, id=message_id)

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMes
 
 from eva_graph.blocks import text_block
 from eva_graph.dialects.base import CallResult, Closing, PreparedCall, Question
-from eva_graph.dialects.eva import CLOSINGS, EvaDialect, frame_blocks, remarks
+from eva_graph.dialects.eva import CLOSINGS_OF_MANY, EvaDialect, frame_blocks, remarks
 from eva_graph.dialects.identity import unique_ids
 from eva_graph.dialects.instructions import native_instructions
 from eva_graph.dialects.json_values import encodable, printable, strict_json
@@ -208,5 +208,4 @@ def _read_call(native: NativeCall) -> ToolCall | str:
 
 
 def _end(closing: Closing, question: Question) -> str:
-    sentence = CLOSINGS[closing].replace("call the frame selection tool again", "look again")
-    return f"\n{sentence}\n\nQuestion: {question.prompt}"
+    return f"\n{CLOSINGS_OF_MANY[closing]}\n\nQuestion: {question.prompt}"
