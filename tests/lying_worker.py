@@ -107,6 +107,7 @@ OPENINGS: dict[str, Callable[[Header, Arrays], None]] = {
     "an error without words": lambda header, arrays: send({"error": "DecodeError"}, []),
     "an unknown field": edited(surprise=1),
     "no identity": edited(video_id="sha256:short"),
+    "another identity": edited(video_id="sha256:" + 64 * "0"),
     "no width": edited(info__width=0),
     "a huge side": edited(geometry__height=1 << 40),
     "a width of text": edited(info__width="640"),

@@ -79,6 +79,12 @@ def write(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Rep
         return Reply(values={"errno": error.errno})
 
 
+def write_a_cut(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
+    """Writes a file, as an operation that may."""
+    size = Path(arguments["path"]).write_bytes(b"x" * arguments["size"])
+    return Reply(values={"start_seconds": 0.0, "end_seconds": float(size)})
+
+
 def surroundings(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
     """What the process has of its parent."""
     return Reply(
@@ -103,4 +109,4 @@ MISBEHAVIOUR = (
 )
 
 if __name__ == "__main__":
-    serve({**OPERATIONS, **{one.__name__: one for one in MISBEHAVIOUR}, "cut": write})
+    serve({**OPERATIONS, **{one.__name__: one for one in MISBEHAVIOUR}, "cut": write_a_cut})

@@ -18,7 +18,14 @@ import numpy as np
 import pytest
 from numbered_video import Clip, number_of
 
-from eva_graph_tools import DecodeError, DecodeTimeout, EvaGraphError, UnsupportedMedia, Video
+from eva_graph_tools import (
+    DecodeError,
+    DecodeTimeout,
+    EvaGraphError,
+    StoreError,
+    UnsupportedMedia,
+    Video,
+)
 from eva_graph_tools.isolation import IsolatedReader, Limits, open_isolated
 from eva_graph_tools.isolation.process import command
 
@@ -171,11 +178,37 @@ def test_a_worker_loads_what_decoding_needs(clip: Clips) -> None:
 
 def test_only_a_cut_may_write(clip: Clips, tmp_path: Path) -> None:
     reader = misbehaving(clip("h264_mp4").path, written_bytes=4000)
-    target = {"path": str(tmp_path / "out.bin")}
+    target = {"path": str(tmp_path / "out.bin"), "size": 3000}
     assert "errno" in reader.perform("write", target).values
-    assert reader.perform("cut", target).values == {"written": 1000}
+    assert reader.perform("cut", target).values["end_seconds"] == 3000
     assert "errno" in reader.perform("write", target).values
+    with pytest.raises(StoreError, match=r"h264_mp4\.mp4: .* cannot be written \(File too large\)"):
+        reader.perform("cut", {**target, "size": 5000})
     reader.close()
+
+
+def test_a_cut_is_the_same(clip: Clips, tmp_path: Path) -> None:
+    path = clip("h264_mp4").path
+    with Video.open(path, isolated=True) as isolated, Video.open(path) as local:
+        there = isolated.cut(0.5, 1.5, tmp_path / "there.mp4")
+        here = local.cut(0.5, 1.5, tmp_path / "here.mp4")
+    assert (there.start_seconds, there.end_seconds) == (here.start_seconds, here.end_seconds)
+    assert there.path.read_bytes() == here.path.read_bytes()
+
+
+def test_what_a_worker_scanned_is_kept_by_its_parent(
+    clip: Clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVA_GRAPH_INDEX_CACHE", str(tmp_path / "cache"))
+    path = clip("h264_mkv").path
+    with Video.open(path, isolated=True) as first:
+        (kept,) = (tmp_path / "cache").iterdir()
+        content, changed = kept.read_bytes(), kept.stat().st_mtime_ns
+    with Video.open(path, isolated=True) as again, Video.open(path) as local:
+        assert np.array_equal(again.frame_times_seconds, first.frame_times_seconds)
+        assert np.array_equal(local.frame_times_seconds, first.frame_times_seconds)
+    assert kept.read_bytes() == content
+    assert kept.stat().st_mtime_ns > changed
 
 
 def test_calls_run_side_by_side_in_bounded_processes(clip: Clips) -> None:

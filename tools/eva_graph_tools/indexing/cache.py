@@ -24,7 +24,7 @@ import platformdirs
 
 from eva_graph_tools.index import FrameIndex, Ticks
 
-_VARIABLE = "EVA_GRAPH_INDEX_CACHE"
+CACHE_VARIABLE = "EVA_GRAPH_INDEX_CACHE"
 _FORMAT = f"eva-graph index 1, av {av.__version__}\n".encode()
 _MAX_BYTES = 256 * 1024**2
 _MAX_PACKETS = 50_000_000
@@ -35,7 +35,7 @@ _DIGEST_BYTES = 32
 
 def cache_folder() -> Path | None:
     """Where indices are kept; None where they are not."""
-    named = os.environ.get(_VARIABLE)
+    named = os.environ.get(CACHE_VARIABLE)
     if named is None:
         return platformdirs.user_cache_path("eva-graph") / "indices"
     return Path(named) if named else None

@@ -18,10 +18,10 @@ from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.isolation.limits import Limits
 from eva_graph_tools.isolation.plain import from_plain
 from eva_graph_tools.isolation.wire import Message, Nonsense
+from eva_graph_tools.media import content_id
 from eva_graph_tools.picture import Geometry
 from eva_graph_tools.reader import Opened, Reply
 
-_VIDEO_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _MAX_SIDE_PIXELS = 1 << 20
 _MAX_TICKS = 1 << 62
 _RGB = 3
@@ -32,7 +32,8 @@ _TRACK_LABEL = re.compile(r"(?:[A-Za-z0-9-]{2,24} )?\([a-z0-9_]{2,12}\)")
 def read_opened(path: Path, message: Message) -> Opened:
     """What a worker says of the file it opened. Raises `Nonsense`."""
     opened = from_plain(Opened, message.header.get("opened"), message.arrays)
-    _require(bool(_VIDEO_ID.fullmatch(opened.video_id)), "a content identity")
+    # What is cached under the identity must not be another video's.
+    _require(opened.video_id == _identity(path), "a content identity")
     _check_index(opened.index)
     _check_info(opened.info, opened.index)
     _check_tracks(opened.info.transcripts)
@@ -60,6 +61,13 @@ def read_reply(
     if check is not None:
         check(arguments, opened, reply)
     return reply
+
+
+def _identity(path: Path) -> str:
+    try:
+        return content_id(path)
+    except OSError as error:
+        raise Nonsense("a file that is gone") from error
 
 
 def _require(condition: bool, what: str) -> None:

@@ -30,7 +30,7 @@ class Limits:
     Attributes:
         memory_bytes: address space beyond what the interpreter and its libraries take.
         open_files: file descriptors.
-        written_bytes: size of a file that an operation may write whose name is in `WRITERS`.
+        written_bytes: size of a file that an operation named in `WRITERS` may write.
         reply_bytes: size of a reply whose size does not follow from the request.
         workers: how many processes one video may use; calls beyond wait.
         timeout_seconds: how long opening and each call may take where the caller says nothing.

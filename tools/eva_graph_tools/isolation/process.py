@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import eva_graph_tools
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.errors import DecodeError, DecodeTimeout, StoreError, ToolError
+from eva_graph_tools.indexing.cache import CACHE_VARIABLE, cache_folder
 from eva_graph_tools.isolation import wire
 from eva_graph_tools.isolation.limits import Limits
 from eva_graph_tools.isolation.link import Late, Link, Lost
@@ -155,7 +156,8 @@ class Worker:
 
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    return {**kept, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return {**kept, **threads, CACHE_VARIABLE: str(cache_folder() or "")}
 
 
 def _error(header: Mapping[str, Any]) -> Exception:

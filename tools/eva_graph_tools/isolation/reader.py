@@ -10,6 +10,7 @@ import numpy as np
 
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.errors import DecodeError
+from eva_graph_tools.indexing.cache import cache_folder, keep_index, load_index
 from eva_graph_tools.isolation.checks import read_opened, read_reply, reply_bytes
 from eva_graph_tools.isolation.crew import Crew
 from eva_graph_tools.isolation.limits import Limits, require_support
@@ -65,6 +66,7 @@ class IsolatedReader:
         except BaseException:
             worker.stop()
             raise
+        _remember(self.opened)
         hire = partial(_hire, argv, limits, self.opened)
         self._crew = Crew(path.name, hire, worker, limits.workers)
         self._finalizer = weakref.finalize(self, self._crew.close)
@@ -98,6 +100,15 @@ class IsolatedReader:
         if timeout_seconds is None:
             timeout_seconds = self._limits.timeout_seconds
         return Deadline.after(timeout_seconds)
+
+
+def _remember(opened: Opened) -> None:
+    """Keep an index that a worker, which may not write, had to scan for."""
+    folder = cache_folder()
+    if folder is None or "mp4" in opened.info.container:
+        return
+    if load_index(folder, opened.video_id, opened.path) is None:
+        keep_index(folder, opened.video_id, opened.path, opened.index)
 
 
 def _hire(argv: Sequence[str], limits: Limits, known: Opened, deadline: Deadline) -> Worker:

@@ -17,10 +17,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.reader import Array
 
 PREFIX = struct.Struct(">IQ")
-MAX_HEADER_BYTES = 8 * 1024 * 1024
+MAX_HEADER_BYTES = 32 * 1024 * 1024
 _MAX_ARRAYS = 100_000
 _MAX_DIMENSIONS = 8
 _DTYPES = {
@@ -48,6 +49,7 @@ def packed(message: Message) -> Iterator[memoryview]:
     """The bytes of a message, in parts.
 
     Raises:
+        DecodeError: there is too much text in it.
         TypeError, ValueError: it holds what the protocol cannot carry.
     """
     arrays = [np.asarray(array, order="C") for array in message.arrays]
@@ -57,7 +59,7 @@ def packed(message: Message) -> Iterator[memoryview]:
     shapes = [[array.dtype.name, list(array.shape)] for array in arrays]
     header = json.dumps({**message.header, "arrays": shapes}, allow_nan=False).encode("ascii")
     if len(header) > MAX_HEADER_BYTES:
-        raise ValueError(f"a message's header of {len(header)} bytes is too long")
+        raise DecodeError("the file holds more text than can be read: ask for less of it")
     yield memoryview(PREFIX.pack(len(header), sum(array.nbytes for array in arrays)) + header)
     for array in arrays:
         if array.nbytes:

@@ -60,10 +60,13 @@ def _answer(
     allow_writing(name in WRITERS)
     try:
         reply = operations[name](reader, request["arguments"], Deadline.after(seconds))
+        _send(replies, Message({"values": reply.values}, reply.arrays))
     except EvaGraphError as error:
         _send(replies, Message({"error": type(error).__name__, "message": str(error)}))
-    else:
-        _send(replies, Message({"values": reply.values}, reply.arrays))
+    except OSError as error:
+        kind, what = ("StoreError", "written") if name in WRITERS else ("DecodeError", "read")
+        line = f"{reader.opened.path.name}: the file cannot be {what} ({error.strerror})"
+        _send(replies, Message({"error": kind, "message": line}))
     finally:
         allow_writing(False)
 
