@@ -3,8 +3,8 @@
     python benchmarks/hostile.py              a Markdown table; about a minute on two cores
 
 The files are those of the tests (`tests/hostile_files.py`), made anew in a temporary folder. A
-canary watches meanwhile that no file but the one opened is read and that no address is contacted. Ends
-with an error if an outcome is not the stated one.
+canary watches meanwhile that no other file is read and that no address is contacted. Ends with an
+error if an outcome is not the stated one.
 """
 
 import argparse
