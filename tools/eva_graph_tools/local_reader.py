@@ -1,52 +1,77 @@
 """`LocalReader`: a video file read in this process, for files one trusts."""
 
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eva_graph_tools.deadline import Deadline
+from eva_graph_tools.deadline import Deadline, within
 from eva_graph_tools.decode import Decoder
+from eva_graph_tools.decoder_pool import MOST_PER_VIDEO, DecoderPool
 from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.indexing import build_index
 from eva_graph_tools.info import describe, read_header
 from eva_graph_tools.media import content_id, open_source
 from eva_graph_tools.operations import OPERATIONS
+from eva_graph_tools.packets import Source
 from eva_graph_tools.picture import geometry_of
 from eva_graph_tools.reader import Opened, Reply
 
 
 class LocalReader:
-    """See `Reader`. One decoder, one caller at a time."""
+    """See `Reader`. Calls run side by side, each on a decoder of its own.
 
-    def __init__(self, opened: Opened, decoder: Decoder) -> None:
+    A call with a timeout runs on a thread of its own: its caller is told on time that it is late,
+    even where the decoder is stuck, and that decoder is not used again.
+    """
+
+    def __init__(self, opened: Opened, pool: DecoderPool) -> None:
         """Use `LocalReader.open`."""
         self.opened = opened
-        self._decoder: Decoder | None = decoder
-        self._lock = threading.Lock()
+        self._pool = pool
 
     @classmethod
-    def open(cls, file: Path) -> "LocalReader":
-        """Open a regular file: reads its packets once and decodes its first frame.
+    def open(
+        cls,
+        file: Path,
+        *,
+        timeout_seconds: float | None = None,
+        max_decoders: int = MOST_PER_VIDEO,
+    ) -> "LocalReader":
+        """Open a regular file: indexes its packets and decodes its first frame.
+
+        Args:
+            file: the file.
+            timeout_seconds: how long that may take; None is unbounded.
+            max_decoders: how many calls may decode side by side.
 
         Raises:
             UnsupportedMedia: not a video of a supported kind.
+            DecodeTimeout: it took longer.
             DecodeError: a video of which no frame can be decoded.
         """
-        source = open_source(file)
-        header = read_header(*source)
-        video_id = content_id(file)
-        index = build_index(file, video_id, *source, Deadline())
-        if index is None:
-            source[0].close()
-            raise DecodeError(f"{file.name}: the video stream holds no frames")
-        decoder = Decoder(partial(open_source, file), source, index)
-        first = decoder.first(lambda frame: geometry_of(frame, header.sample_aspect_ratio))
-        if first is None:
-            decoder.close()
-            raise DecodeError(f"{file.name}: no frame can be decoded, the file is damaged")
+        deadline = Deadline.after(timeout_seconds)
+        return within(deadline, lambda: cls._open(file, deadline, max_decoders), late=cls.close)
+
+    @classmethod
+    def _open(cls, file: Path, deadline: Deadline, max_decoders: int) -> "LocalReader":
+        reopen = partial(_opened_again, file, _state(file))
+        with ExitStack() as failed:
+            source = open_source(file, deadline)
+            failed.callback(source[0].close)
+            header = read_header(*source)
+            video_id = content_id(file)
+            index = build_index(file, video_id, *source, deadline)
+            if index is None:
+                raise DecodeError(f"{file.name}: the video stream holds no frames")
+            decoder = Decoder(reopen, source, index)
+            failed.callback(decoder.close)
+            decoder.deadline = deadline
+            first = decoder.first(lambda frame: geometry_of(frame, header.sample_aspect_ratio))
+            if first is None:
+                raise DecodeError(f"{file.name}: no frame can be decoded, the file is damaged")
+            failed.pop_all()
         # Time zero is the first frame that can be shown: a file cut between key frames starts
         # with pictures that refer to what was cut away.
         decoder.index = index = index.starting_at(first[0])
@@ -57,17 +82,17 @@ class LocalReader:
             index=index,
             geometry=first[1],
         )
-        return cls(opened, decoder)
+        pool = DecoderPool(file.name, lambda: Decoder(reopen, reopen(), index), most=max_decoders)
+        pool.add(decoder)
+        return cls(opened, pool)
 
-    @contextmanager
-    def decoder(self, deadline: Deadline) -> Iterator[Decoder]:
-        """A decoder for the caller's sole use."""
-        with self._lock:
-            if self._decoder is None:
-                raise DecodeError(f"{self.opened.path.name}: the video is closed, open it again")
-            self._decoder.deadline = deadline
-            deadline.check()
-            yield self._decoder
+    def decoder(self, deadline: Deadline) -> AbstractContextManager[Decoder]:
+        """A decoder for the caller's sole use. Raises as `DecoderPool.lease`."""
+        return self._pool.lease(deadline)
+
+    def decoders(self, most: int, deadline: Deadline) -> AbstractContextManager[list[Decoder]]:
+        """Several decoders, as many as are free: at least one. Raises as `DecoderPool.leases`."""
+        return self._pool.leases(most, deadline)
 
     def perform(
         self,
@@ -77,11 +102,25 @@ class LocalReader:
         timeout_seconds: float | None = None,
     ) -> Reply:
         """See `Reader`."""
-        return OPERATIONS[operation](self, arguments, Deadline.after(timeout_seconds))
+        deadline = Deadline.after(timeout_seconds)
+        return within(deadline, lambda: OPERATIONS[operation](self, arguments, deadline))
 
     def close(self) -> None:
-        """See `Reader`."""
-        with self._lock:
-            if self._decoder is not None:
-                self._decoder.close()
-                self._decoder = None
+        """See `Reader`. Decoders in use are closed when their calls return."""
+        self._pool.close()
+
+
+def _state(file: Path) -> tuple[int, int, int]:
+    status = file.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _opened_again(file: Path, state: tuple[int, int, int]) -> Source:
+    """Raises `DecodeError` where another file has taken its place: its index would not hold."""
+    try:
+        same = _state(file) == state
+    except OSError:
+        same = False
+    if not same:
+        raise DecodeError(f"{file.name}: the file changed while it was open, open it again")
+    return open_source(file)

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 from av.stream import Discard, Disposition
 
+from eva_graph_tools.deadline import NEVER, Deadline
 from eva_graph_tools.errors import UnsupportedMedia
 
 Source = tuple[av.container.InputContainer, av.VideoStream]
@@ -52,10 +53,11 @@ def content_id(path: Path) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path, deadline: Deadline = NEVER) -> Source:
     """Open a video file for decoding with one thread; other streams are not read.
 
     Raises:
+        DecodeTimeout: the deadline passed.
         UnsupportedMedia: not a video, no video stream, or a codec that is not supported.
     """
     try:
@@ -67,10 +69,12 @@ def open_source(path: Path) -> Source:
                 "max_pixels": str(_MAX_PIXELS),
             },
             metadata_errors="replace",  # names and comments may hold any bytes
+            timeout=(deadline.remaining_seconds, None),
         )
     except av.error.PermissionError as error:
         raise UnsupportedMedia(f"{path.name}: the file may not be read") from error
     except av.error.FFmpegError as error:
+        deadline.check()
         raise UnsupportedMedia(
             f"{path.name}: not a video file that can be read ({error.strerror})"
         ) from error

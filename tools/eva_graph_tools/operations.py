@@ -1,16 +1,19 @@
 """The operations by name: what can be asked of a video file, here or in a worker process."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+import av
 
 from eva_graph_tools.cutting.operation import cut
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
-from eva_graph_tools.picture import Painter
+from eva_graph_tools.picture import Painter, Pixels
 from eva_graph_tools.reader import Opened, Reply
-from eva_graph_tools.subtitles.embedded import subtitles
 from eva_graph_tools.scenes.pictures import scene_pictures
+from eva_graph_tools.side_by_side import decode_side_by_side, shares
+from eva_graph_tools.subtitles.embedded import subtitles
 
 
 class Media(Protocol):
@@ -23,6 +26,10 @@ class Media(Protocol):
 
     def decoder(self, deadline: Deadline) -> AbstractContextManager[Decoder]:
         """A decoder for the caller's sole use."""
+        ...
+
+    def decoders(self, most: int, deadline: Deadline) -> AbstractContextManager[list[Decoder]]:
+        """Several decoders, as many as are free: at least one, at most `most`."""
         ...
 
 
@@ -40,15 +47,25 @@ def frames(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Re
     Arguments: `wanted` display indices, `size` [width, height], `box` or None. Values:
     `delivered` is [wanted, index of the frame that stands for it] for each array.
     """
-    box = arguments["box"]
+    opened, box = media.opened, arguments["box"]
     size = (int(arguments["size"][0]), int(arguments["size"][1]))
-    painter = Painter(media.opened.geometry, size, tuple(box) if box else None)
-    with media.decoder(deadline) as decoder:
-        found = decoder.decode(arguments["wanted"], painter.paint)
+
+    def converter() -> Callable[[av.VideoFrame], Pixels]:
+        return Painter(opened.geometry, size, tuple(box) if box else None).paint
+
+    picture_pixels = opened.info.coded_width * opened.info.coded_height
+    parts = shares(opened.index, arguments["wanted"], picture_pixels)
+    with media.decoders(len(parts), deadline) as decoders:
+        found = decode_side_by_side(decoders, parts, converter)
     return Reply(
         values={"delivered": [[wanted, index] for wanted, (index, _) in found.items()]},
         arrays=tuple(pixels for _, pixels in found.values()),
     )
 
 
-OPERATIONS: dict[str, Operation] = {"frames": frames, "cut": cut, "subtitles": subtitles, "scene_pictures": scene_pictures}
+OPERATIONS: dict[str, Operation] = {
+    "frames": frames,
+    "cut": cut,
+    "subtitles": subtitles,
+    "scene_pictures": scene_pictures,
+}

@@ -40,6 +40,7 @@ class PacketReader:
         self.deadline = Deadline()
         self._ahead: Iterator[NumberedPacket] | None = None
         self._next = 0
+        self._opened = True
 
     def close(self) -> None:
         """Release the file."""
@@ -88,15 +89,17 @@ class PacketReader:
             packets = _until_broken(packets_of(self.container, self.stream))
             landed = self._landed(packets, key)
             if landed is not None and landed[0] <= key:
-                return itertools.chain((landed,), self._numbered(packets, landed[0] + 1))
-        stale = self.container
+                return itertools.chain((landed,), _numbered(self.index, packets, landed[0] + 1))
+        self._opened = False
+        self.container.close()
         self.container, self.stream = self._reopen()
-        stale.close()
-        return self._numbered(_until_broken(packets_of(self.container, self.stream)), 0)
+        self._opened = True
+        packets = _until_broken(packets_of(self.container, self.stream))
+        return _numbered(self.index, packets, 0)
 
     def _seek_points(self, key: int) -> Iterator[int]:
         index = self.index
-        if not index.stamped:
+        if not (index.stamped and self._opened):
             return
         by_pts = any(name in self.container.format.name for name in _SEEK_BY_PTS)
         first, second = (index.pts, index.dts) if by_pts else (index.dts, index.pts)
@@ -107,7 +110,7 @@ class PacketReader:
 
     def _landed(self, packets: Iterator[Packet], key: int) -> NumberedPacket | None:
         for packet in packets:
-            number = self._number(packet, likely=key)
+            number = _number(self.index, packet, likely=key)
             if not self._torn(packet, number):
                 return (number, packet) if number is not None else None
         return None
@@ -118,25 +121,28 @@ class PacketReader:
             return False
         return not packet.is_keyframe or packet.dts != self.index.dts[number]
 
-    def _numbered(self, packets: Iterator[Packet], expected: int) -> Iterator[NumberedPacket]:
-        for packet in packets:
-            if self.index.stamped:
-                number = self._number(packet, likely=expected)
-                expected = expected if number is None else number
-            yield expected, packet
-            expected += 1
 
-    def _number(self, packet: Packet, *, likely: int) -> int | None:
-        if self._is(packet, likely):
+# Functions and not methods: a reader that its own iterator held would outlive its last user.
+def _numbered(
+    index: FrameIndex, packets: Iterator[Packet], expected: int
+) -> Iterator[NumberedPacket]:
+    for packet in packets:
+        if index.stamped:
+            number = _number(index, packet, likely=expected)
+            expected = expected if number is None else number
+        yield expected, packet
+        expected += 1
+
+
+def _number(index: FrameIndex, packet: Packet, *, likely: int) -> int | None:
+    """Number of a packet by its times, looked for at `likely` first."""
+    if likely < len(index.pts):
+        stated, kept = (
+            (packet.pts, index.pts) if packet.pts is not None else (packet.dts, index.dts)
+        )
+        if stated is not None and stated == int(kept[likely]):
             return likely
-        return self.index.packet_number(packet.pts, packet.dts)
-
-    def _is(self, packet: Packet, number: int) -> bool:
-        if number >= len(self.index.pts):
-            return False
-        if packet.pts is None:
-            return packet.dts is not None and packet.dts == int(self.index.dts[number])
-        return packet.pts == int(self.index.pts[number])
+    return index.packet_number(packet.pts, packet.dts)
 
 
 def _until_broken(packets: Iterator[Packet]) -> Iterator[Packet]:

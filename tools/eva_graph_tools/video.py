@@ -1,8 +1,8 @@
 """`Video`: frames of a video file at exact times, under their true presentation times.
 
 Times are seconds from the first displayed frame. The frame at time t is the one on screen at t: the
-last whose presentation time is not after t. A `Video` may be shared by threads; it decodes for one
-caller at a time and releases the interpreter lock while it does.
+last whose presentation time is not after t. A `Video` may be shared by threads: their calls decode
+side by side, each on a decoder of its own, and release the interpreter lock while they do.
 """
 
 import math
@@ -98,7 +98,7 @@ class Video:
 
             reader: Reader = open_isolated(file, timeout_seconds=timeout_seconds)
         else:
-            reader = LocalReader.open(file)
+            reader = LocalReader.open(file, timeout_seconds=timeout_seconds)
         return cls(reader, subtitles=subtitle_file)
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def serve(operations: Mapping[str, Operation]) -> NoReturn:
     path, limits = path_of(request["open"]), Limits(**request["limits"])
     confine(limits)
     with _failures_told(replies, path.name, limits):
-        reader = LocalReader.open(path)
+        reader = LocalReader.open(path, max_decoders=1)  # the limits are those of one
         arrays: list[Array] = []
         header = {"opened": to_plain(reader.opened, arrays)}
         _send(replies, Message(header, tuple(arrays)))
