@@ -16,7 +16,8 @@ import numpy as np
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.indexing.scan import Packet
-from eva_graph_tools.packets import NumberedPacket, PacketReader, Source
+from eva_graph_tools.media import Source
+from eva_graph_tools.packets import NumberedPacket, PacketReader
 
 T = TypeVar("T")
 Skip = Literal["none", "nonref", "nonkey"]

@@ -12,9 +12,8 @@ from eva_graph_tools.decoder_pool import MOST_PER_VIDEO, DecoderPool
 from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.indexing import build_index
 from eva_graph_tools.info import describe, read_header
-from eva_graph_tools.media import content_id, open_source
+from eva_graph_tools.media import Source, content_id, open_source
 from eva_graph_tools.operations import OPERATIONS
-from eva_graph_tools.packets import Source
 from eva_graph_tools.picture import geometry_of
 from eva_graph_tools.reader import Opened, Reply
 

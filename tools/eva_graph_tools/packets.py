@@ -13,8 +13,8 @@ import av
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.indexing.scan import Packet, packets_of
+from eva_graph_tools.media import Source
 
-Source = tuple[av.container.InputContainer, av.VideoStream]
 NumberedPacket: TypeAlias = tuple[int, Packet]
 
 _SEEK_BY_PTS = ("mp4", "matroska", "webm")

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from eva_graph_tools.deadline import Deadline
-from eva_graph_tools.decode import Decoder, Source
+from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.index import FrameIndex
-from eva_graph_tools.media import open_source
+from eva_graph_tools.media import Source, open_source
 from eva_graph_tools.reader import Opened, Reader, Reply
 from eva_graph_tools.scenes.peaks import beside
 
