@@ -15,8 +15,10 @@ _TAG_OPENING = re.compile(r"<(?=[^\s\d=<])")
 
 def plain(text: str, max_characters: int) -> str:
     """One line without unseen characters, white space collapsed, shortened with "…"."""
-    seen = "".join(" " if _unseen(char) else char for char in text[: 8 * max_characters])
-    line = " ".join(seen.split())
+    line = text[: 8 * max_characters]
+    if not line.isprintable():
+        line = "".join(" " if _unseen(char) else char for char in line)
+    line = " ".join(line.split())
     return line if len(line) <= max_characters else line[: max_characters - 1].rstrip() + "…"
 
 

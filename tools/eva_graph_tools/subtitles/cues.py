@@ -10,8 +10,9 @@ from eva_graph_tools.plain_text import plain, untagged
 MAX_CUES = 200_000
 MAX_CUE_CHARACTERS = 500
 _STYLING = re.compile(
-    r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt|span|br)(?:[\s.][^<>]{0,200})?/?>|<[\d:.]{5,15}>", re.I
+    r"</?(?:i|b|u|s|c|v|font|lang|ruby|rt|span)(?:[\s.][^<>]{0,200})?/?>|<[\d:.]{5,15}>", re.I
 )
+_BREAK = re.compile(r"<br\s*/?>", re.I)
 _VOICE = re.compile(r"<v(?:\.[^\s<>]{1,80})?\s+([^<>]{1,80})>", re.I)
 _OVERRIDE = re.compile(r"\{\\[^{}]{0,500}\}")
 
@@ -48,8 +49,8 @@ def clean(text: str) -> str:
 
     Tags that are no styling stay readable and are no tags any more (`untagged`).
     """
-    bounded = _OVERRIDE.sub(" ", text[: 8 * MAX_CUE_CHARACTERS])
-    bare = _STYLING.sub(" ", _VOICE.sub(r" \1: ", bounded))
+    bounded = _OVERRIDE.sub("", text[: 8 * MAX_CUE_CHARACTERS])
+    bare = _STYLING.sub("", _VOICE.sub(r" \1: ", _BREAK.sub(" ", bounded)))
     return untagged(plain(html.unescape(bare), MAX_CUE_CHARACTERS))
 
 

@@ -90,6 +90,8 @@ def _reaches(cue: Cue, seconds: float) -> bool:
 
 def words(text: str) -> list[str]:
     """Distinct words without case and accents, in their order."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(char for char in apart if not unicodedata.combining(char))
+    bare = text.casefold()
+    if not bare.isascii():
+        apart = unicodedata.normalize("NFKD", bare)
+        bare = "".join(char for char in apart if not unicodedata.combining(char))
     return list(dict.fromkeys(_WORD.findall(bare)))
