@@ -135,7 +135,7 @@ class FrameRef:
                 encoding=value["encoding"],
                 box=None if box is None else (box[0], box[1], box[2], box[3]),
             )
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a frame reference: {error!r}") from error
 
 
