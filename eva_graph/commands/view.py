@@ -64,8 +64,7 @@ def view(
 
 def _told(written: View) -> str:
     """What was written, in one line."""
+    questions = "1 question" if written.questions == 1 else f"{written.questions:,} questions"
     missing = f", {written.missing_frames:,} missing" if written.missing_frames else ""
-    return (
-        f"{written.questions:,} questions, {written.thumbnails:,} frames{missing}, "
-        f"{written.total_bytes / 1_000_000:.1f} MB"
-    )
+    size = written.total_bytes / 1_000_000
+    return f"{questions}, {written.thumbnails:,} frames{missing}, {size:.1f} MB"

@@ -6,6 +6,7 @@ each stands there once; token ids are left out.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import PurePath
@@ -24,18 +25,25 @@ class FrameList:
 
     def __init__(self) -> None:
         self.refs: list[FrameRef | None] = []
-        self._numbers: dict[FrameRef | None, int] = {}
+        """None stands for a reference that cannot be read."""
+        self._numbers: dict[str, int] = {}
 
-    def number(self, reference: dict[str, Any]) -> int:
-        """Index of a frame; one index stands for all references that cannot be read."""
-        try:
-            ref = FrameRef.from_json(reference)
-        except ValueError:
-            ref = None
-        if ref not in self._numbers:
-            self._numbers[ref] = len(self.refs)
-            self.refs.append(ref)
-        return self._numbers[ref]
+    def number(self, reference: object) -> int:
+        """Index of a frame."""
+        key = json.dumps(reference, sort_keys=True)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.refs)
+            self.refs.append(_read(reference))
+        return self._numbers[key]
+
+
+def _read(reference: object) -> FrameRef | None:
+    if not isinstance(reference, dict):
+        return None
+    try:
+        return FrameRef.from_json(reference)
+    except ValueError:
+        return None
 
 
 def verdict(trajectory: Trajectory) -> Verdict:
@@ -99,7 +107,7 @@ def detail(trajectory: Trajectory, frames: FrameList) -> dict[str, Any]:
     value["messages"] = [_message(message, frames) for message in trajectory.messages]
     value["turns"] = [_turn(turn, frames) for turn in trajectory.turns]
     value["evidence"] = [
-        {**item, "frames": [frames.number(ref) for ref in item.get("frames", ())]}
+        {**item, "frames": [frames.number(ref) for ref in _list(item.get("frames"))]}
         for item in trajectory.evidence
     ]
     return plain(value)  # type: ignore[no-any-return]
@@ -138,18 +146,26 @@ def _turn(turn: TurnRecord, frames: FrameList) -> dict[str, Any]:
 def _message(message: dict[str, Any], frames: FrameList) -> dict[str, Any]:
     """Role and parts of a message: texts, and numbers of frames."""
     content = message.get("content") or ""
-    parts = content if isinstance(content, list) else [content]
+    parts = content if isinstance(content, list) else [{"text": content}]
     return {
         "role": message.get("role"),
         "parts": [_part(part, frames) for part in parts],
-        "tool_calls": message.get("tool_calls", []),
+        "tool_calls": _list(message.get("tool_calls")),
     }
 
 
-def _part(part: Any, frames: FrameList) -> str | int:
-    if isinstance(part, dict) and part.get("type") == "image":
-        return frames.number(part.get("extras", {}).get("frame", {}))
-    return str(part.get("text", "")) if isinstance(part, dict) else str(part)
+def _part(part: object, frames: FrameList) -> str | int:
+    if not isinstance(part, dict):
+        return str(part)
+    if part.get("type") == "image":
+        extras = part.get("extras")
+        return frames.number(extras.get("frame") if isinstance(extras, dict) else None)
+    return str(part.get("text", ""))
+
+
+def _list(value: object) -> list[Any]:
+    """What a record may hold in any form, as a list."""
+    return value if isinstance(value, list) else []
 
 
 def _stretches(turns: Sequence[TurnRecord]) -> list[list[float]]:

@@ -21,20 +21,12 @@ def looked_at(call: CallRecord) -> Stretch | None:
     if call.error is not None:
         return _of_arguments(call.requested)
     stretch = _of_arguments(call.applied or {}) or _of_arguments(call.requested)
-    times = [_time(frame.ref.get("pts_seconds")) for frame in call.frames]
+    times = [seconds_of(frame.ref.get("pts_seconds")) for frame in call.frames]
     ends = [*(stretch or ()), *(time for time in times if time is not None)]
     return (min(ends), max(ends)) if ends else None
 
 
-def _of_arguments(arguments: Mapping[str, Any]) -> Stretch | None:
-    start, end = _time(arguments.get("start_time")), _time(arguments.get("end_time"))
-    if start is None or end is None:
-        time = _time(arguments.get("time"))
-        return None if time is None else (time, time)
-    return (start, end) if start <= end else (end, start)
-
-
-def _time(value: object) -> float | None:
+def seconds_of(value: object) -> float | None:
     """Seconds of an argument; None for what is no time, since a policy may write anything."""
     if not isinstance(value, int | float | str):
         return None
@@ -42,3 +34,11 @@ def _time(value: object) -> float | None:
         return parse_time(value)
     except ValueError:
         return None
+
+
+def _of_arguments(arguments: Mapping[str, Any]) -> Stretch | None:
+    start, end = seconds_of(arguments.get("start_time")), seconds_of(arguments.get("end_time"))
+    if start is None or end is None:
+        time = seconds_of(arguments.get("time"))
+        return None if time is None else (time, time)
+    return (start, end) if start <= end else (end, start)

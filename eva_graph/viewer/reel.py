@@ -12,7 +12,7 @@ from pathlib import Path
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.schema import CallRecord, Trajectory
 from eva_graph.viewer.episodes import answer_of
-from eva_graph.viewer.ranges import looked_at
+from eva_graph.viewer.ranges import looked_at, seconds_of
 from eva_graph_tools import Video, labels
 from eva_graph_tools.reel import ReelPart, write_reel
 
@@ -49,20 +49,28 @@ def reel_parts(trajectory: Trajectory) -> Iterator[ReelPart]:
     for turn in trajectory.turns:
         for call in turn.calls:
             for start, stop in _stretches(call):
-                start, stop = max(0.0, min(start, end)), max(0.0, min(stop, end))
-                caption = f"Turn {turn.turn}, {call.tool} {_span(start, stop)}"
-                yield ReelPart(start_seconds=start, end_seconds=stop, caption=caption)
+                yield _part(start, stop, end, f"Turn {turn.turn}, {call.tool}")
     answer, text = answer_of(trajectory)
     said = "no answer" if answer is None else answer if text == answer else f"{answer}. {text}"
     for item in trajectory.evidence:
-        start, stop = sorted((float(item["start_seconds"]), float(item["end_seconds"])))
-        start, stop = max(0.0, min(start, end)), max(0.0, min(stop, end))
-        caption = f"Evidence {_span(start, stop)}: {said}"
-        yield ReelPart(start_seconds=start, end_seconds=stop, caption=caption)
+        first, last = seconds_of(item.get("start_seconds")), seconds_of(item.get("end_seconds"))
+        if first is not None and last is not None:
+            yield _part(first, last, end, "Evidence", f": {said}")
+
+
+def _part(start: float, stop: float, end: float, before: str, after: str = "") -> ReelPart:
+    """A part within the video, its time between two pieces of caption."""
+    start, stop = sorted((min(start, end), min(stop, end)))
+    return ReelPart(
+        start_seconds=start,
+        end_seconds=stop,
+        caption=f"{before} {_span(start, stop)}{after}",
+    )
 
 
 def _stretches(call: CallRecord) -> list[tuple[float, float]]:
-    times = [float(frame.ref["pts_seconds"]) for frame in call.frames]
+    shown = (seconds_of(frame.ref.get("pts_seconds")) for frame in call.frames)
+    times = [time for time in shown if time is not None]
     stretch = looked_at(call)
     if not times or stretch is None:
         return []

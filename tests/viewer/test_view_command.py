@@ -46,7 +46,7 @@ def test_without_out_the_page_lies_in_the_run(
     copy.append_all(RunStore(run).records())
     _, out, err = view(copy.run, "--only", "00-000002")
     assert out == f"{copy.run / 'view.html'}\n"
-    assert err.startswith("1 questions, 0 frames, 8 missing, ")
+    assert err.startswith("1 question, 0 frames, 8 missing, ")
 
 
 def test_two_runs_and_a_folder(

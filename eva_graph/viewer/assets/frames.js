@@ -92,7 +92,7 @@ function enlarged(frame) {
 
 function captions(one, frame) {
   const size = frame.width ? `${frame.width} × ${frame.height} pixels` : null;
-  const box = frame.box ? `region ${frame.box.map((side) => side.toFixed(2)).join(", ")}` : null;
+  const box = frame.box ? `region ${frame.box.map((side) => Number(side).toFixed(2)).join(", ")}` : null;
   const where = one.turn ? `turn ${one.turn.turn}, ${words(one.call.tool)}` : null;
   const facts = [where, size, box, one.snapped ? snappedText(one) : null];
   return [el("b", {}, timeOf(frame)), el("span", {}, facts.filter(Boolean).join(" · "))];

@@ -44,7 +44,6 @@ function flags(turn) {
   return [
     turn.edited && ["edited", "A person changed the calls of this turn"],
     injected && ["partly injected", "Headings of this message were written for the policy"],
-    turn.outcome === "malformed" && ["malformed", "The message could not be read as a call or an answer"],
     turn.finish_reason === "length" && ["cut off", "The token limit cut this message"],
     turn.prefix_ok === false && ["re-tokenised", "The prompt does not begin with the earlier prompt and sampled ids"],
     turn.images_in === "user" && ["images in user message", "The server takes no images in tool messages"],
@@ -71,7 +70,7 @@ function body(episode, turn, opened) {
     turn.error ? el("p", { class: "trouble" }, el("b", {}, "Told back: "), turn.error) : null,
     turn.edited ? sampledPart(turn) : null,
     ...turn.calls.map((call) => callPart(episode, turn, call, opened)),
-    part("Reflection on these frames", turn.reflection),
+    part(turn.calls.some((call) => call.frames.length) ? "Reflection on these frames" : "Reflection", turn.reflection),
     rawPart(turn),
   ].filter(Boolean);
 }
