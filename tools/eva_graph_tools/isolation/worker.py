@@ -40,6 +40,7 @@ def serve(operations: Mapping[str, Operation]) -> NoReturn:
     request = inbox.get()
     path, limits = path_of(request["open"]), Limits(**request["limits"])
     confine(limits)
+    renew_cpu(request["timeout_seconds"])
     with _failures_told(replies, path.name, limits):
         reader = LocalReader.open(path, max_decoders=1)  # the limits are those of one
         arrays: list[Array] = []
@@ -56,7 +57,8 @@ def _answer(
     request: Mapping[str, Any],
 ) -> None:
     name, seconds = request["operation"], request["timeout_seconds"]
-    renew_cpu(seconds)
+    # Encoders run on all processors at once, the one decoder on one.
+    renew_cpu(seconds * (os.cpu_count() or 1) if name in WRITERS else seconds)
     allow_writing(name in WRITERS)
     try:
         reply = operations[name](reader, request["arguments"], Deadline.after(seconds))
