@@ -126,7 +126,7 @@ def test_what_was_applied_is_told_where_it_differs(executor: Make) -> None:
 @pytest.mark.parametrize(
     ("text", "error"),
     [
-        (block({"time": 3}, tool="watch"), "there is no tool 'watch', use frame_select, seek, zoom, clip"),
+        (block({"time": 3}, tool="watch"), "there is no tool 'watch', use frame_select, seek"),
         ("<tool_call>{</tool_call>", "the tool call is not valid JSON"),
         (block(span(9, 12, 3)), "frame_select: the range 9 to 12 is outside the video"),
         (block(span(5, 3, 3)), "frame_select: end_time must be after start_time"),

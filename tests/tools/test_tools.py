@@ -126,7 +126,7 @@ def test_unusable_arguments_are_one_line_for_the_policy(
 
 
 def test_an_unknown_tool_names_those_there_are() -> None:
-    with pytest.raises(InvalidArguments, match="no tool 'zap', use frame_select, seek, zoom, clip"):
+    with pytest.raises(InvalidArguments, match="no tool 'zap', use frame_select, seek, zoom"):
         look("zap", {})
 
 
