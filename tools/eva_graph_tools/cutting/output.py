@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from eva_graph_tools.errors import CannotCopy, InvalidArguments, StoreError
+from eva_graph_tools.errors import CannotCopy, DecodeError, InvalidArguments, StoreError
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
@@ -33,6 +33,7 @@ def open_output(path: Path, format_name: str) -> Iterator[OutputContainer]:
 
     Raises:
         StoreError: the file cannot be written.
+        DecodeError: what would be written makes no sense.
     """
     options = {"avoid_negative_ts": "disabled"}
     if format_name in ("mp4", "mov"):
@@ -43,7 +44,10 @@ def open_output(path: Path, format_name: str) -> Iterator[OutputContainer]:
         ) as container:
             yield container
     except av.error.FFmpegError as error:
-        raise StoreError(f"the cut cannot be written ({error.strerror})") from error
+        if isinstance(error, OSError):
+            raise StoreError(f"the cut cannot be written ({error.strerror})") from error
+        line = f"what the video holds there cannot be cut out ({error.strerror})"
+        raise DecodeError(f"{line}: choose another range") from error
 
 
 def codec_of(stream: av.stream.Stream) -> str:
