@@ -12,14 +12,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from eva_graph.commands.run_table import row_of, summary_of, table_of
+from eva_graph.commands.run_table import output_console, row_of, summary_of, table_of
 from eva_graph.errors import InvalidRequest
 from eva_graph.trajectory import RecordFilter, RunStore, require_sound
 from eva_graph.trajectory.garbage import collect_garbage
 from eva_graph.trajectory.merge import merge_runs
 from eva_graph.trajectory.violations import violation_kinds
-
-_FILE_COLUMNS = 160
 
 
 class Care:
@@ -31,9 +29,7 @@ class Care:
     def __init__(self, runs: Sequence[Path], *, as_json: bool) -> None:
         self._stores = [RunStore(run) for run in runs]
         self._as_json = as_json
-        self._out = Console(highlight=False)
-        if not self._out.is_terminal:
-            self._out.width = _FILE_COLUMNS
+        self._out = output_console()
         self._news = Console(stderr=True, highlight=False)
         for store in self._stores:
             store.check_exists()

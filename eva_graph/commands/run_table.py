@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from eva_graph.dialects.json_values import printable
 from eva_graph.trajectory import Trajectory
+
+_FILE_COLUMNS = 160
 
 
 class Row(TypedDict):
@@ -31,6 +34,14 @@ class Row(TypedDict):
     """Of the last prompt."""
     labels: list[str]
     desirable: bool | None
+
+
+def output_console() -> Console:
+    """Where tables go: as wide as the terminal, and wide enough in a file or a pipe."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _FILE_COLUMNS
+    return console
 
 
 def row_of(record: Trajectory) -> Row:
@@ -86,18 +97,19 @@ def _cells(row: Row) -> list[Text]:
     answer = row["answer"]
     return [
         Text(row["trajectory_id"][:8]),
-        _plain(Path(row["video"]).name, 16),
-        _plain(row["question"], 200),
-        Text("-", "dim") if answer is None else _plain(answer, 14),
+        plain(Path(row["video"]).name, 16),
+        plain(row["question"], 200),
+        Text("-", "dim") if answer is None else plain(answer, 14),
         mark,
-        _plain(row["stop_reason"] or "", 12),
+        plain(row["stop_reason"] or "", 12),
         Text(str(row["turns"])),
         Text(str(row["frames"])),
         Text("" if row["tokens"] is None else f"{row['tokens']:,}"),
-        _plain(" ".join(row["labels"]), 30),
+        plain(" ".join(row["labels"]), 30),
     ]
 
 
-def _plain(value: str, letters: int) -> Text:
+def plain(value: str, letters: int) -> Text:
+    """At most so many letters on one line, none of which can steer a terminal."""
     text = printable(value, letters)
     return Text("".join(letter if letter.isprintable() else "\ufffd" for letter in text))

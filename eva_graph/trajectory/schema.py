@@ -3,8 +3,8 @@
 Frames are references into the run's content-addressed store. Token data is there where the policy
 gave it. Unknown fields are refused, so that a newer record never loads as something it is not;
 older ones pass through `eva_graph.trajectory.migrations`. Version 2 adds: when the record was
-finished and amended, the question's id and expected answer, tool schemas, the token limit of a
-turn, the user-only delivery of images, a call's text and files, and the label decision.
+finished and amended, the question's id, expected answer and time reference, tool schemas, the token
+limit of a turn, the user-only delivery of images, a call's text and files, and the label decision.
 """
 
 from __future__ import annotations
@@ -203,6 +203,8 @@ class Trajectory(_Record):
     """Name of the question in its set."""
     expected: str | None = None
     """The reference answer, as the policy should write it; the policy never sees it."""
+    time_reference: list[tuple[float, float]] = Field(default_factory=list)
+    """Stretches of the video, in seconds, that show the answer; empty where nobody said."""
     dialect: str
     tools: list[str]
     policy: PolicyRecord
