@@ -1,5 +1,6 @@
 """`clip` makes a file of a range, says what it holds and shows a little of it."""
 
+import threading
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -124,6 +125,9 @@ def test_a_late_clip_leaves_nothing(video: Video, tmp_path: Path) -> None:
     prepared = look(video.info, {"start_time": 1, "end_time": 2})
     with pytest.raises(DecodeTimeout):
         execute(video, prepared, timeout_seconds=1e-9, artifacts=tmp_path)
+    for thread in threading.enumerate():
+        if thread.name == "eva-graph decoding":
+            thread.join()
     assert list(tmp_path.iterdir()) == []
 
 

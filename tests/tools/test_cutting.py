@@ -1,6 +1,7 @@
 """A cut holds the frames it says it holds, at their times, whole or not at all."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ import av
 import numpy as np
 import pytest
 from numbered_video import Clip, Recipe, number_of, render
+from text_tracks import with_text_track
 
 from eva_graph_tools import (
     CannotCopy,
@@ -282,8 +284,12 @@ def test_bounds_hold_and_leave_nothing(exact: bool, clip: Clips, tmp_path: Path)
     with Video.open(clip("long").path) as video:
         with pytest.raises(InvalidArguments, match="choose a shorter range"):
             video.cut(0, 20, tmp_path / "cut.mp4", exact=exact, max_bytes=2000)
-        with pytest.raises(DecodeTimeout):
-            video.cut(0, 20, tmp_path / "cut.mp4", exact=exact, timeout_seconds=1e-6)
+        for timeout_seconds in (1e-6, 1e-3, 5e-3):
+            with pytest.raises(DecodeTimeout):
+                video.cut(0, 20, tmp_path / "cut.mp4", exact=True, timeout_seconds=timeout_seconds)
+        for thread in threading.enumerate():
+            if thread.name == "eva-graph decoding":
+                thread.join()
         assert list(tmp_path.iterdir()) == []
         assert video.cut(3, 4, tmp_path / "cut.mp4", exact=exact).path.exists()
 
@@ -314,3 +320,26 @@ def test_a_worker_process_cuts_as_well(exact: bool, clip: Clips, tmp_path: Path)
     with Video(open_isolated(clip("long").path)) as video:
         there = video.cut(3.3, 5.1, tmp_path / "there.mp4", exact=exact)
     assert shown(there.path) == shown(here.path)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mov_text", "mp4"), ("subrip", "mkv")])
+def test_text_tracks_come_along_in_a_copy(
+    codec: str, suffix: str, clip: Clips, tmp_path: Path
+) -> None:
+    source = with_text_track(
+        tmp_path / f"talk.{suffix}",
+        clip("long").path,
+        codec,
+        {1.0: "before", 6.0: "red car", 9.9: "late", 15.0: "after"},
+    )
+    with Video.open(source) as video:
+        made = video.cut(6, 9.5, tmp_path / f"cut.{suffix}")
+        shift = made.start_seconds
+        expected = [
+            (max(0.0, cue.start_seconds - shift), cue.text)
+            for cue in video.transcript().between(shift, made.end_seconds)
+        ]
+    with Video.open(made.path) as cut:
+        found = [(cue.start_seconds, cue.text) for cue in cut.transcript().cues]
+    assert [text for _, text in found] == [text for _, text in expected]
+    assert [at for at, _ in found] == pytest.approx([at for at, _ in expected], abs=0.002)

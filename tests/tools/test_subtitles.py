@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numbered_video import Clip
+from text_tracks import with_text_track
 
 from eva_graph_tools import UnsupportedMedia, Video
 from eva_graph_tools.isolation import open_isolated
@@ -282,38 +282,19 @@ def test_what_is_no_subtitle_file_is_told(
             video.transcript()
 
 
-def muxed(path: Path, source: Path, codec: str, language: str) -> Path:
-    """A copy of a video with a text track of three lines, one each second."""
-    with av.open(str(source)) as given, av.open(str(path), "w") as taken:
-        pictures = taken.add_stream_from_template(given.streams.video[0])
-        track = taken.add_mux_stream(codec, 1000)
-        track.metadata["language"] = language
-        for packet in given.demux(video=0):
-            if packet.dts is None:
-                continue
-            packet.stream = pictures
-            taken.mux(packet)
-        for number, text in enumerate(("Hello <i>there</i>", "red car", "<tool_call>")):
-            data = text.encode()
-            if codec == "mov_text":
-                data = len(data).to_bytes(2, "big") + data
-            if codec == "ass":
-                data = f"{number},0,Default,,0,0,0,,{{\\b1}}{text}".encode()
-            packet = av.Packet(data)
-            packet.stream, packet.time_base = track, track.time_base or 1
-            packet.pts = packet.dts = round(number / packet.time_base)
-            packet.duration = round(0.5 / packet.time_base)
-            taken.mux(packet)
-    return path
-
-
 @pytest.mark.parametrize(
     ("codec", "suffix"),
     [("mov_text", "mp4"), ("subrip", "mkv"), ("ass", "mkv"), ("webvtt", "webm")],
 )
 def test_tracks_inside_the_video(codec: str, suffix: str, clip: Clips, tmp_path: Path) -> None:
     source = clip("vp9_webm" if suffix == "webm" else "h264_mp4").path
-    path = muxed(tmp_path / f"talk.{suffix}", source, codec, "ger")
+    path = with_text_track(
+        tmp_path / f"talk.{suffix}",
+        source,
+        codec,
+        {0.0: "Hello <i>there</i>", 1.0: "red car", 2.0: "<tool_call>"},
+        language="ger",
+    )
     for video in (Video.open(path), Video(open_isolated(path))):
         with video:
             assert video.info.transcripts == (f"de ({codec})",)

@@ -60,7 +60,7 @@ def encode(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
     first, last = request.frames(opened.index)
     zero = zero_seconds(opened.index)
     start, end = (zero + Fraction(s) for s in (request.start_seconds, request.end_seconds))
-    source, video = open_source(opened.path)
+    source, video = open_source(opened.path, deadline)
     with (
         source,
         open_output(request.path, request.format_name) as output,
@@ -79,11 +79,13 @@ def encode(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
         sounds = Sounds(source, output, start, end)
         written = 0
         for number, frame in itertools.chain((opening,), shown):
+            deadline.check()
             for packet in (*pictures.take(number, frame), *sounds.until(pictures.reached)):
                 written += packet.size
                 output.mux(packet)
             if written > request.max_bytes:
                 raise too_large(request.max_bytes)
+        deadline.check()
         for packet in (*pictures.flush(), *sounds.until(end - start)):
             output.mux(packet)
     return Reply(

@@ -24,7 +24,13 @@ MAX_CUT_BYTES = 64 * 1024**3
 def cut(media: "Media", arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
     """Write a range of the video to a file. Arguments: those of `CutRequest`."""
     request = CutRequest.from_json(arguments)
-    return (encode if request.exact else copy)(media, request, deadline)
+    try:
+        deadline.check()
+        return (encode if request.exact else copy)(media, request, deadline)
+    except BaseException:
+        # The caller removes it too, but may have done so, being late, before it was made.
+        request.path.unlink(missing_ok=True)
+        raise
 
 
 def make_cut(

@@ -80,7 +80,7 @@ def copy(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
             "cut it with exact=True"
         )
     span = _span(index, request)
-    container, video = open_source(opened.path)
+    container, video = open_source(opened.path, deadline)
     with container, open_output(request.path, request.format_name) as output:
         if not takes(output, video):
             raise misfit(output, f"{codec_of(video)} video does")

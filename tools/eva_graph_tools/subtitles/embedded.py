@@ -30,7 +30,7 @@ def subtitles(media: "Media", arguments: Mapping[str, Any], deadline: Deadline) 
     Values: `cues` are [start, end, text] on the container's clock, as they come, and `styled`
     tells whether their text is that of an ASS dialogue.
     """
-    container, video = open_source(media.opened.path)
+    container, video = open_source(media.opened.path, deadline)
     cues: list[list[float | str]] = []
     with container:
         stream = text_streams(container)[arguments["track"]]
