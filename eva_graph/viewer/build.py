@@ -60,7 +60,7 @@ def write_view(
 
     Raises:
         TrajectoryError: a run cannot be read, or the page cannot be written.
-        InvalidRequest: not one or two runs, `out` cannot be used, or no episode has an id.
+        InvalidRequest: not one or two runs, `out` cannot be used, or nothing has one of the ids.
         EvaGraphError: a reel cannot be written (see `episode_reel`).
     """
     if not 1 <= len(runs) <= 2:
@@ -76,9 +76,10 @@ def write_view(
                 page.add(side, store, trajectory)
                 if on_episode is not None:
                     on_episode()
+        unknown = set(only) - page.ids
+        if unknown:
+            raise InvalidRequest(f"no episode has the id {', '.join(sorted(unknown))}")
         questions = list(page.questions.values())
-        if only and not questions:
-            raise InvalidRequest(f"no episode has the id {', '.join(only)}")
         index = {"runs": _described(stores, out), "questions": questions}
         path = write_page(out, index, chunks, max_bytes=int(max_megabytes * 1_000_000))
         return View(
@@ -117,6 +118,7 @@ class _Page:
 
     def __init__(self, out: Path, sides: int, *, reels: bool) -> None:
         self.questions: dict[tuple[str, str, int], dict[str, Any]] = {}
+        self.ids: set[str] = set()
         self.thumbnails, self.chunks = Thumbnails(), Chunks()
         self._asked: Counter[tuple[int, str, str]] = Counter()
         self._sides = sides
@@ -125,6 +127,7 @@ class _Page:
     def add(self, side: int, store: RunStore, trajectory: Trajectory) -> None:
         """Take up an episode of a side."""
         number = len(self.chunks)
+        self.ids.add(trajectory.trajectory_id)
         about = (trajectory.video.video_id, trajectory.question)
         key = (*about, self._asked[(side, *about)])
         self._asked[(side, *about)] += 1
@@ -147,7 +150,7 @@ class _Page:
         from eva_graph.viewer.reel import episode_reel
 
         path = episode_reel(trajectory, self._reels / f"{number}.mp4")
-        return f"./{quote(self._reels.name)}/{path.name}" if path else None
+        return f"./{quote(os.fsencode(self._reels.name))}/{path.name}" if path else None
 
 
 def _frame(ref: FrameRef | None, thumbnails: Thumbnails, store: FrameStore) -> dict[str, Any]:
@@ -176,9 +179,10 @@ def _described(stores: Sequence[RunStore], out: Path) -> list[dict[str, Any]]:
 def _from(folder: Path, target: Path) -> str | None:
     """Address of a folder, seen from another one; None where they lie on different drives."""
     try:
-        return f"./{quote(Path(os.path.relpath(target, folder)).as_posix())}/"
+        steps = Path(os.path.relpath(target, folder)).as_posix()
     except ValueError:
         return None
+    return f"./{quote(os.fsencode(steps))}/"
 
 
 def _size(page: Path, *, in_folder: bool) -> int:

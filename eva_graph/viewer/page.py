@@ -84,7 +84,7 @@ def _write_file(out: Path, index: dict[str, Any], chunks: Chunks) -> Path:
     before, after = _page(index, in_folder=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.with_name(out.name + ".part")
-    with fresh.open("w", encoding="utf-8", newline="\n") as file:
+    with fresh.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
         file.write(before)
         for number, chunk in enumerate(chunks):
             file.write(f'<script type="text/plain" id="chunk-{number}">{chunk}</script>\n')
@@ -102,7 +102,8 @@ def _write_folder(folder: Path, index: dict[str, Any], chunks: Chunks) -> Path:
     for number, chunk in enumerate(chunks):
         call = f"evaGraphChunk({number},{json.dumps(chunk)});\n"
         (folder / "chunks" / f"{number}.js").write_text(call, encoding="ascii")
-    page.write_text("".join(_page(index, in_folder=True)), encoding="utf-8", newline="\n")
+    text = "".join(_page(index, in_folder=True))
+    page.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     return page
 
 

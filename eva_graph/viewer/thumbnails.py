@@ -95,7 +95,7 @@ def _within_bounds(picture: Image.Image) -> bytes:
     for long_side, quality in _STEPS:
         picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS, reducing_gap=2.0)
         buffer = io.BytesIO()
-        picture.save(buffer, "WEBP", quality=quality, method=4)
+        picture.save(buffer, "WEBP", quality=quality, method=2)
         data = buffer.getvalue()
         if len(data) <= MAX_BYTES:
             break
