@@ -11,6 +11,7 @@ from eva_graph_tools.errors import InvalidArguments
 from eva_graph_tools.frame_select import FRAME_SELECT
 from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.output import ToolOutput
+from eva_graph_tools.scene_detect import SCENE_DETECT
 from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.tool import LookSettings, Tool
@@ -18,7 +19,9 @@ from eva_graph_tools.transcript import TRANSCRIPT
 from eva_graph_tools.video import Video
 from eva_graph_tools.zoom import ZOOM
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM, CLIP, TRANSCRIPT)}
+TOOLS: dict[str, Tool] = {
+    tool.name: tool for tool in (FRAME_SELECT, SEEK, ZOOM, CLIP, SCENE_DETECT, TRANSCRIPT)
+}
 """Every tool by name."""
 
 

@@ -37,7 +37,6 @@ _LEAST_JUMP = 5.0
 _JUMP_OVER_NEIGHBOURS = 1.7
 # Filling gaps may cost this part of what the range itself costs, in packets.
 _FILLING_SHARE = 0.5
-_LEAST_TIMEOUT_SECONDS = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +69,10 @@ def read_pictures(
         DecodeTimeout: it took longer.
         DecodeError: the video is closed, or its worker answered nonsense.
     """
-    deadline.check()
-    remaining = deadline.remaining_seconds
     reply = reader.perform(
         "scene_pictures",
         {"start": start_index, "end": end_index, "keys": keys},
-        timeout_seconds=None if remaining is None else max(remaining, _LEAST_TIMEOUT_SECONDS),
+        timeout_seconds=deadline.left(),
     )
     indices, values = _checked(reader.opened, reply, start_index, end_index)
     return Pictures(

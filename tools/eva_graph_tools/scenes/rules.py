@@ -30,7 +30,7 @@ Mask = npt.NDArray[np.bool_]
 
 _STRONG_PEAK = 1.7
 _WEAK_SHARE, _WEAK_PEAK = 0.6, 3.5
-_RETURNED = 0.5
+_RETURNED = 0.65
 _SHARE_OF_CHANGE = 0.4
 _LEAST_STEP = 4.0
 _FLAT = 0.3
@@ -109,12 +109,19 @@ def _away(seconds: Seconds, times: Seconds) -> Seconds:
 
 def _fades(measures: Measures) -> list[int]:
     flat = np.zeros(len(measures.indices), np.bool_)
+    least_beside = np.zeros(len(measures.indices), np.float32)
     for reach in (SHORT_SECONDS, REACH_SECONDS):
         before, after = neighbours(measures.seconds, reach)
         least = np.minimum(measures.deviation[before], measures.deviation[after])
+        least_beside = np.maximum(least_beside, least)
         flat |= (least >= _LEAST_DEVIATION) & (measures.deviation < _FLAT * least)
-    runs = _runs(measures, flat)
-    return [int(run[np.argmin(measures.deviation[run])]) for run in runs]
+    # A flash or a hard cut goes flat in one step, which is larger than a picture's contrast.
+    sudden = measures.step >= np.maximum(least_beside, _STRONG_PEAK * beside(measures.step))
+    return [
+        int(run[np.argmin(measures.deviation[run])])
+        for run in _runs(measures, flat)
+        if not sudden[run[0] : run[-1] + 2].any()
+    ]
 
 
 def _dissolves(measures: Measures, taken: Seconds) -> list[tuple[int, Kind, float]]:
