@@ -65,13 +65,20 @@ class RecordIndex:
             TrajectoryError: a file cannot be read.
         """
         with self._lock:
-            for path in shard_files(self._run):
-                if path not in self._read_up_to:
-                    self._shards.append(path)
-                    self._read_up_to[path] = 0
-            for number, path in enumerate(self._shards):
-                self._extend(number, path)
+            self._refresh()
             return dict(self._places)
+
+    def find(self, trajectory_id: str) -> Place | None:
+        """Where a trajectory's record lies now. Raises `TrajectoryError` as `places`."""
+        with self._lock:
+            self._refresh()
+            return self._places.get(trajectory_id)
+
+    def count(self) -> int:
+        """How many trajectories there are now. Raises `TrajectoryError` as `places`."""
+        with self._lock:
+            self._refresh()
+            return len(self._places)
 
     @property
     def torn(self) -> tuple[TornLine, ...]:
@@ -100,6 +107,14 @@ class RecordIndex:
             return opened[place.shard].read(place.size)
         except OSError as error:
             raise TrajectoryError(f"cannot read {path}: {error}") from None
+
+    def _refresh(self) -> None:
+        for path in shard_files(self._run):
+            if path not in self._read_up_to:
+                self._shards.append(path)
+                self._read_up_to[path] = 0
+        for number, path in enumerate(self._shards):
+            self._extend(number, path)
 
     def _extend(self, number: int, path: Path) -> None:
         offset = self._read_up_to[path]

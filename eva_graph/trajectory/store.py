@@ -63,10 +63,10 @@ class RunStore:
         self.append_all(record.model_copy(update={"amended": utc_now()}) for record in records)
 
     def __len__(self) -> int:
-        return len(self._index.places())
+        return self._index.count()
 
     def __contains__(self, trajectory_id: object) -> bool:
-        return trajectory_id in self._index.places()
+        return isinstance(trajectory_id, str) and self._index.find(trajectory_id) is not None
 
     def ids(self) -> list[str]:
         """Trajectory ids in the order of `records`."""
@@ -74,7 +74,7 @@ class RunStore:
 
     def get(self, trajectory_id: str) -> Trajectory:
         """One record. Raises `TrajectoryError` where the run holds none of that id."""
-        place = self._index.places().get(trajectory_id)
+        place = self._index.find(trajectory_id)
         if place is None:
             raise TrajectoryError(f"{self.run} holds no record of trajectory {trajectory_id}")
         return next(self._read([place]))
@@ -120,7 +120,7 @@ class RunStore:
         """What `recover` did; before that, the torn lines that reading left out."""
         if self._recovered is not None:
             return self._recovered
-        self._index.places()
+        self._index.count()
         return Recovered(torn=self._index.torn)
 
     def written_times(self) -> dict[str, str]:
