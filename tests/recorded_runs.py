@@ -8,7 +8,6 @@ from typing import Any
 
 from episodes import TWO_LOOKS, answer, call, in_parts, look, span
 from langgraph.checkpoint.memory import InMemorySaver
-from random_model import random_model
 from scripted_model import make_it_say
 
 from eva_graph import Context, VideoAgent, build_graph
@@ -93,7 +92,7 @@ def native_run(clip: Path, run: Path) -> Path:
 
 def token_run(clips: Sequence[Path], run: Path, folder: Path) -> Path:
     """Episodes of a model in this process, two on every clip: one that looks twice, one blind."""
-    policy = TransformersPolicy(random_model(folder))
+    policy = TransformersPolicy(folder)
     tokenizer = load_processor(folder).tokenizer
     twice = [
         f"Summary: nothing.\n{call(span(0, 4, 2), span(3, 3, 1))}",

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 import recorded_runs
+from random_model import random_model
 
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph_training.export.exporting import ExportRequest, export
@@ -34,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("consumed")
     clips = recorded_runs.make_clips(folder)
     recorded_runs.scripted_run(clips, folder / "scripted")
-    recorded_runs.token_run(clips, folder / "tokens", folder / "model")
+    recorded_runs.token_run(clips, folder / "tokens", random_model(folder / "model"))
     return folder
 
 

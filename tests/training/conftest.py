@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import recorded_runs
+from random_model import random_model
 
 
 @pytest.fixture(scope="session")
@@ -41,8 +42,7 @@ def native(run_folder: Path, clips: Sequence[Path]) -> Path:
 
 @pytest.fixture(scope="session")
 def model_folder(run_folder: Path) -> Path:
-    """Written by `with_tokens`."""
-    return run_folder / "model"
+    return random_model(run_folder / "model")
 
 
 @pytest.fixture(scope="session")

@@ -232,7 +232,7 @@ def command(*arguments: object) -> subprocess.CompletedProcess[str]:
 def test_the_command(scripted: Path, with_tokens: Path, model_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = command(
-        scripted, with_tokens, "--to", "trl-sft", "--out", out, "--answer", "right", "--split", 0.5,
+        scripted, with_tokens, "--to", "trl-sft", "--out", out, "--right", "--split", 0.5,
         "--seed", 4, "--dedupe", "--max-tokens", 4000, "--processor", model_folder, "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ policy wrote and nothing else, and every image is in the batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,27 @@ import torch
 from datasets import Dataset, load_dataset
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_model import make_it_say
 from trl import GRPOConfig, GRPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
-from eva_graph.policy.processor import ImageOnlyProcessor, load_model, load_processor
+from eva_graph.limits import Limits
+from eva_graph.policy.processor import (
+    ImageOnlyProcessor,
+    load_model,
+    load_processor,
+    visual_grid,
+)
 from eva_graph.trajectory import RunStore, Trajectory
+from eva_graph.videos import OpenVideos
+from eva_graph_tools import FrameStore
 from eva_graph_training.collate import TrajectoryCollator
 from eva_graph_training.dataset import kto_dataset
+from eva_graph_training.env import VideoEnvironment
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.exporting import ExportRequest, export
 from eva_graph_training.export.forms import FORMS
 from eva_graph_training.export.row import FrameDelivery
+from eva_graph_training.format import prepare_processor
 from eva_graph_training.interleaving import interleave
 from eva_graph_training.pivot_score import pivot_reward
 from eva_graph_training.rollouts import ExactRolloutTrainer, RecordedRollouts, recorded_reward
@@ -40,7 +52,7 @@ def experimental(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def processor(with_tokens: Path, model_folder: Path) -> ImageOnlyProcessor:
+def processor(model_folder: Path) -> ImageOnlyProcessor:
     return load_processor(model_folder)
 
 
@@ -214,14 +226,7 @@ def test_grpo_replays_the_recorded_ids(
         source=recorded, model=model, args=config, train_dataset=recorded.prompts(),
         reward_funcs=recorded_reward, processing_class=processor,
     )  # fmt: skip
-    seen: list[dict[str, Any]] = []
-    score = trainer._generate_and_score_completions
-
-    def keep(inputs: Any) -> Any:
-        seen.append(score(inputs))
-        return seen[-1]
-
-    trainer._generate_and_score_completions = keep
+    seen = batches_of(trainer)
     trainer.train()
     records = {ids_of(record): record for record in RunStore(with_tokens).records()}
     batch = seen[0]
@@ -248,6 +253,55 @@ def ids_of(record: Trajectory) -> tuple[int, ...]:
         assert turn.tokens is not None
         ids += [*turn.tokens.prompt_delta_ids, *turn.tokens.token_ids]
     return tuple(ids)
+
+
+def test_grpo_plays_the_exported_questions(
+    scripted: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    """Prompt rows drive the environment: the loop shows the frames that the record shows."""
+    out = exported("trl-grpo", [scripted], tmp_path / "out")
+    rows = rows_of(out / "train.parquet").select([0])
+    record = next(RunStore(scripted).records())
+    own = prepare_processor(load_processor(model_folder))
+    model = load_model(model_folder)
+    make_it_say(model, own.tokenizer, [turn.text for turn in record.turns])
+    environment = partial(
+        VideoEnvironment, store=FrameStore(tmp_path / "frames"), videos=OpenVideos(),
+        limits=Limits(max_turns=6, grid=visual_grid(own)),
+    )  # fmt: skip
+    config = GRPOConfig(
+        output_dir=str(tmp_path), per_device_train_batch_size=2, num_generations=2,
+        max_completion_length=4096, max_tool_calling_iterations=5, **QUIET,
+    )  # fmt: skip
+    trainer = GRPOTrainer(
+        model=model, args=config, train_dataset=rows, processing_class=own,
+        reward_funcs=lambda completions, answer, **_: [float(n) for n in range(len(answer))],
+        environment_factory=environment,
+    )  # fmt: skip
+    seen = batches_of(trainer)
+    trainer.train()
+    batch = seen[0]
+    completion = batch["completion_ids"][0][batch["completion_mask"][0].bool()]
+    mask = batch["tool_mask"][0][batch["completion_mask"][0].bool()]
+    assert learned(completion, mask, own) == "".join(spoken(record))
+    ids = torch.cat([batch["prompt_ids"], batch["completion_ids"]], 1)
+    assert pads_equal_patches({**batch, "input_ids": ids}, own) == 2 * record.usage.visual_tokens
+    shown = {path.stem for path in (tmp_path / "frames").glob("??/*.jpg")}
+    refs = [frame.ref for turn in record.turns for call in turn.calls for frame in call.frames]
+    assert shown == {ref["uri"].rpartition(":")[2] for ref in refs}
+
+
+def batches_of(trainer: GRPOTrainer) -> list[dict[str, Any]]:
+    """Every generation batch that the trainer makes from now on."""
+    seen: list[dict[str, Any]] = []
+    score = trainer._generate_and_score_completions
+
+    def keep(inputs: Any) -> Any:
+        seen.append(score(inputs))
+        return seen[-1]
+
+    trainer._generate_and_score_completions = keep
+    return seen
 
 
 def test_grpo_refuses_another_processor(
@@ -281,14 +335,7 @@ def test_pivot_rows_train_without_tools(
         model=load_model(model_folder), args=config, train_dataset=rows,
         reward_funcs=pivot_reward, processing_class=processor,
     )  # fmt: skip
-    seen: list[dict[str, Any]] = []
-    score = trainer._generate_and_score_completions
-
-    def keep(inputs: Any) -> Any:
-        seen.append(score(inputs))
-        return seen[-1]
-
-    trainer._generate_and_score_completions = keep
+    seen = batches_of(trainer)
     trainer.train()
     pads_equal_patches({**seen[0], "input_ids": seen[0]["prompt_ids"]}, processor)
     assert trainer.state.log_history[0]["reward"] == 0, "an untrained model calls nothing"

@@ -28,13 +28,6 @@ class FormName(StrEnum):
     PIVOT = "pivot"
 
 
-class Verdict(StrEnum):
-    """Whether the answer is the expected one."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-
-
 class Frames(StrEnum):
     """How rows name frames."""
 
@@ -43,22 +36,24 @@ class Frames(StrEnum):
     INLINE = "inline"
 
 
+_Many = list[str] | None
+
+
 def export(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     to: Annotated[FormName, typer.Option(help="Who reads the rows.")],
     out: Annotated[Path, typer.Option(help="Folder to write; new or empty.")],
-    answer: Annotated[Verdict | None, typer.Option(help="Only right or only wrong ones.")] = None,
-    stop_reason: Annotated[
-        list[str] | None, typer.Option(help="Only these; give it once for each.")
+    right: Annotated[
+        bool | None, typer.Option("--right/--wrong", help="Only right answers, or only wrong.")
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="Only with one of these; once for each.")
-    ] = None,
-    without_label: Annotated[
-        list[str] | None, typer.Option(help="Only without these; once for each.")
-    ] = None,
-    min_turns: Annotated[int | None, typer.Option(help="Assistant turns at least.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Assistant turns at most.")] = None,
+    stop_reason: Annotated[_Many, typer.Option(help="Stop reason; once for each.")] = None,
+    tool: Annotated[_Many, typer.Option(help="Tool that was called; once for each.")] = None,
+    label: Annotated[_Many, typer.Option(help="Label that was given; once for each.")] = None,
+    without_label: Annotated[_Many, typer.Option(help="Label not wanted; once for each.")] = None,
+    min_turns: Annotated[int | None, typer.Option(help="Least assistant turns.")] = None,
+    max_turns: Annotated[int | None, typer.Option(help="Most assistant turns.")] = None,
+    since: Annotated[str | None, typer.Option(help="Began then or later: 2026-03-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Began then or earlier: 2026-03.")] = None,
     split: Annotated[float, typer.Option(help="Share of the videos that train.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Another one shares the videos out anew.")] = 0,
     max_tokens: Annotated[
@@ -72,14 +67,13 @@ def export(
         Frames | None, typer.Option(help="Files of the run, copies, or inside the rows.")
     ] = None,
     allow: Annotated[
-        list[str] | None,
-        typer.Option(help="A finding of the integrity check that does not stop it; once for each."),
+        _Many, typer.Option(help="A violation that does not stop the export; once for each.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write recorded runs as training rows, with a data set card.
 
-    eva-graph export runs/a runs/b --to trl-sft --out data/sft --answer right --split 0.9
+    eva-graph export runs/a runs/b --to trl-sft --out data/sft --right --split 0.9
     """
     from rich.console import Console
 
@@ -91,11 +85,14 @@ def export(
     from eva_graph_training.export.selection import Selection, Split
 
     where = RecordFilter(
-        correct=None if answer is None else answer is Verdict.RIGHT,
+        correct=right,
         stop_reasons=frozenset(stop_reason or ()),
+        tools=frozenset(tool or ()),
         labels=frozenset(label or ()),
         min_turns=min_turns,
         max_turns=max_turns,
+        since=since,
+        until=until,
     )
     request = ExportRequest(
         runs=runs,
