@@ -1,5 +1,6 @@
 """A broken, odd or hostile file: how it is made and what must come of it."""
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from canary import Canary
 from clip_recipes import RECIPES
 from numbered_video import Recipe, render
 
-from eva_graph_tools import DecodeError, ToolError, UnsupportedMedia, Video
+from eva_graph_tools import CannotCopy, DecodeError, ToolError, UnsupportedMedia, Video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class Expected:
 
 
 REFUSED = Expected(errors=(UnsupportedMedia,))
+_SCENES_SECONDS = 100.0  # of a hundred thousand frames it takes half a minute
 BROKEN = Expected(errors=(DecodeError,))
 
 
@@ -101,7 +103,7 @@ class Case:
 
 
 def look_at(open_video: Callable[[Path], Video], path: Path, canary: Canary) -> Seen:
-    """Open a video, spread looks over it, go to both ends and zoom: what an agent would do."""
+    """Open a video, spread looks over it, go to both ends, zoom, cut: what an agent would do."""
     try:
         video = open_video(path)
     except ToolError as error:
@@ -116,12 +118,24 @@ def look_at(open_video: Callable[[Path], Video], path: Path, canary: Canary) -> 
             "zoom": lambda: canary.unseen(
                 video.frames_at([end / 2], size=(32, 24), box=(0.25, 0.25, 0.75, 0.75))
             ),
+            "cut": lambda: _cut(video, path.parent),
+            "scenes": lambda: video.scenes(0, min(end, _SCENES_SECONDS)),
         }
         for name, look in looks.items():
             try:
                 look()
-            except DecodeError as error:
+            except (DecodeError, CannotCopy) as error:
                 failed.append(f"{name}: {error}")
         if len(failed) == len(looks):
             return Seen(error=DecodeError(failed[0].partition(": ")[2]))
         return Seen(frames=video.info.frame_count, looks=tuple(failed))
+
+
+def _cut(video: Video, folder: Path) -> tuple[()]:
+    """A copy of the whole video, which is thrown away."""
+    target = folder / f"cut {secrets.token_hex(4)}.mkv"
+    try:
+        video.cut(0, video.info.duration_seconds, target)
+    finally:
+        target.unlink(missing_ok=True)
+    return ()
