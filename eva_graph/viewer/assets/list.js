@@ -77,13 +77,13 @@ export class QuestionList {
   }
 
   row(position) {
-    const number_ = this.numbers[position];
-    const question = index.questions[number_];
+    const which = this.numbers[position];
+    const question = index.questions[which];
     const row = el(
       "div",
       {
         class: `row change-${changeClass(question)}`,
-        id: `question-${number_}`,
+        id: `question-${which}`,
         role: "option",
         "data-position": position,
         "aria-selected": String(position === this.selected),

@@ -9,7 +9,8 @@ import { QuestionList } from "./list.js";
 import { Lightbox } from "./frames.js";
 import { overview } from "./overview.js";
 import { questionView } from "./episode.js";
-import { listen, prepareTheme, showHelp } from "./keys.js";
+import { listen, showHelp } from "./keys.js";
+import { prepareTheme } from "./theme.js";
 
 const detail = byId("detail");
 const lightbox = new Lightbox();
