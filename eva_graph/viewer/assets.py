@@ -18,7 +18,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?function|const|class|let)", re.MULT
 
 def asset(name: str) -> str:
     """The text of a file of the page."""
-    return (files("eva_graph.viewer") / "assets" / name).read_text(encoding="utf-8")
+    return (files("eva_graph.viewer") / "static" / name).read_text(encoding="utf-8")
 
 
 def style() -> str:

@@ -89,7 +89,7 @@ def test_whatever_a_policy_wrote_is_a_stretch_or_nothing(requested: dict[str, An
 
 
 def test_modules_join_to_one_script() -> None:
-    names = [file.name for file in (files("eva_graph.viewer") / "assets").iterdir()]
+    names = [file.name for file in (files("eva_graph.viewer") / "static").iterdir()]
     modules = [asset(name) for name in names if name.endswith(".js")]
     joined = script()
     assert not re.findall(r"^(?:import|export)\b", joined, re.MULTILINE)
@@ -101,7 +101,7 @@ def test_modules_join_to_one_script() -> None:
 
 
 def test_modules_import_what_is_exported() -> None:
-    names = [file.name for file in (files("eva_graph.viewer") / "assets").iterdir()]
+    names = [file.name for file in (files("eva_graph.viewer") / "static").iterdir()]
     for module in (asset(name) for name in names if name.endswith(".js")):
         for group, source in _IMPORTED.findall(module):
             assert {name.strip() for name in group.split(",")} <= _exported(source), source
