@@ -5,10 +5,13 @@ import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numbered_video import Clip, Recipe, number_of, render
 from text_tracks import with_text_track
 
@@ -343,3 +346,15 @@ def test_text_tracks_come_along_in_a_copy(
         found = [(cue.start_seconds, cue.text) for cue in cut.transcript().cues]
     assert [text for _, text in found] == [text for _, text in expected]
     assert [at for at, _ in found] == pytest.approx([at for at, _ in expected], abs=0.002)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(["long_sparse_keys", "h264_open_gop", "variable_mkv"]), st.data())
+def test_any_range_is_cut(clip: Clips, name: str, data: st.DataObject) -> None:
+    with Video.open(clip(name).path) as video, TemporaryDirectory() as folder:
+        duration = video.info.duration_seconds
+        start = data.draw(st.floats(0, duration - 0.05))
+        end = data.draw(st.floats(start + 0.01, duration))
+        made = video.cut(start, end, Path(folder) / "cut.mkv")
+        assert made.start_seconds <= start < end <= made.end_seconds + 1e-3
+        check(made, tuple(float(t) for t in video.frame_times_seconds), shown(made.path))

@@ -1,6 +1,7 @@
 """A reel plays the ranges in order, every frame the one on screen then, captions below."""
 
 import importlib
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,3 +113,11 @@ def test_without_moviepy_one_line_says_what_to_install(
         importlib.import_module("moviepy")
     with pytest.raises(EvaGraphError, match=r"pip install 'eva-graph\[clips\]'"):
         write_reel(video, [part(0, 1)], tmp_path / "reel.mp4")
+
+
+def test_moviepy_is_loaded_only_to_write_a_reel() -> None:
+    program = "import sys, eva_graph_tools.reel; print('moviepy' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

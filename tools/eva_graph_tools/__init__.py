@@ -8,6 +8,7 @@ Importing this package loads neither LangGraph nor torch.
 
 from eva_graph_tools.arguments import ToolArguments
 from eva_graph_tools.cached_looks import StoredLook, look_key, take_look
+from eva_graph_tools.clip import ClipArguments
 from eva_graph_tools.cutting.request import Cut
 from eva_graph_tools.errors import (
     CannotCopy,
@@ -30,14 +31,20 @@ from eva_graph_tools.restore import restore
 from eva_graph_tools.seek import SeekArguments
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.store import FrameStore
+from eva_graph_tools.subtitles.cues import Cue
+from eva_graph_tools.subtitles.transcript import Transcript
 from eva_graph_tools.timecode import labels, parse_time
 from eva_graph_tools.tool import LookSettings, Tool
+from eva_graph_tools.transcript import TranscriptArguments
 from eva_graph_tools.video import Video
+from eva_graph_tools.zoom import ZoomArguments
 
 __all__ = [
     "TOOLS",
     "Artifact",
     "CannotCopy",
+    "ClipArguments",
+    "Cue",
     "Cut",
     "DecodeError",
     "DecodeTimeout",
@@ -58,10 +65,13 @@ __all__ = [
     "ToolArguments",
     "ToolError",
     "ToolOutput",
+    "Transcript",
+    "TranscriptArguments",
     "UnsupportedMedia",
     "Video",
     "VideoInfo",
     "VisualGrid",
+    "ZoomArguments",
     "encode",
     "execute",
     "labels",
