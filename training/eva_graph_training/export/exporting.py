@@ -174,10 +174,10 @@ class _Work:
         written = [row for row in rows if isinstance(row, Row)]
         for row in written:
             self._write(row, side)
-        left = [row.reason for row in rows if isinstance(row, Left)]
+        left = [row for row in rows if isinstance(row, Left)]
         if not written:
-            return left[0] if left else "nothing new"
-        self.counts.left_out.update(left)
+            return left[0].reason if left else "nothing new"
+        self.counts.left_out.update(each.described() for each in left)
         self.counts.add(record, side, self._counter)
         return None
 

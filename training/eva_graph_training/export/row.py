@@ -63,6 +63,10 @@ class Left:
     part: str
     reason: str
 
+    def described(self) -> str:
+        """The reason, and of which file the row would have been."""
+        return f"{self.part.removeprefix('.')} row: {self.reason}" if self.part else self.reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormFile:
