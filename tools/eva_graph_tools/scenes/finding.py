@@ -29,6 +29,7 @@ SHORT_RANGE_SECONDS = 300.0
 MOST_THRESHOLD = 255.0
 _AT_THE_END_SECONDS = 1e-6  # a frame that appears where the range ends is not in it
 _BLOCK_FRAMES = 1500
+_MOST_BLOCK_FRAMES = 30_000
 _KEYS_AT_ONCE = 1000
 
 
@@ -109,13 +110,15 @@ def _measured(reader: Reader, first: int, end: int, deadline: Deadline) -> Measu
 
 
 def _blocks(index: FrameIndex) -> Iterator[tuple[int, int]]:
-    """Display indices that part the video into blocks, at key frames where there are any."""
+    """Display indices that part the video into blocks, at key frames if there are any.
+
+    Elsewhere a block begins only where it would grow too large: it is decoded from a key frame.
+    """
     keys, start = index.shown_keys, 0
     while start < index.frame_count:
-        usual = start + _BLOCK_FRAMES
-        at = int(np.searchsorted(keys, usual))
+        at = int(np.searchsorted(keys, start + _BLOCK_FRAMES))
         key = int(keys[at]) if at < len(keys) else index.frame_count
-        stop = min(key if key < usual + _BLOCK_FRAMES else usual, index.frame_count)
+        stop = min(key, start + _MOST_BLOCK_FRAMES)
         yield start, stop
         start = stop
 

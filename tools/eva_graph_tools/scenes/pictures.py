@@ -146,14 +146,23 @@ def _gaps_at_jumps(index: FrameIndex, found: Mapping[int, Bytes]) -> list[int]:
         for at in _jumps(np.stack([found[int(i)] for i in order]))
         if order[at] > order[at - 1] + 1
     ]
-    left = _FILLING_SHARE * float(order[-1] - order[0])
-    gaps: list[int] = []
-    for cost, gap in sorted(((_packets(index, gap), gap) for gap in jumps), key=lambda c: c[0]):
-        left -= cost
-        if left < 0:
-            break
-        gaps += gap
-    return gaps
+    return _affordable(index, jumps, _FILLING_SHARE * float(order[-1] - order[0]))
+
+
+def _affordable(index: FrameIndex, gaps: list[range], packets: float) -> list[int]:
+    """The gaps that can be filled by decoding so many packets, from the cheapest groups on."""
+    groups: dict[int, list[tuple[int, range]]] = {}
+    for gap in gaps:
+        number = int(index.order[gap[-1]])
+        key = index.key_before(number)
+        groups.setdefault(key, []).append((number - key + 1, gap))
+    chosen: list[int] = []
+    for group in sorted(groups.values(), key=lambda group: group[-1][0]):
+        # A group is decoded once, up to the last gap in it that is filled.
+        within = [(cost, gap) for cost, gap in group if cost <= packets]
+        packets -= max((cost for cost, _ in within), default=0)
+        chosen += [at for _, gap in within for at in gap]
+    return chosen
 
 
 def _jumps(values: Bytes) -> Positions:
@@ -163,11 +172,6 @@ def _jumps(values: Bytes) -> Positions:
     step[1:] = np.abs(np.diff(coarse, axis=0)).mean(axis=1)
     jumps = (step >= _LEAST_JUMP) & (step >= _JUMP_OVER_NEIGHBOURS * beside(step))
     return np.flatnonzero(jumps)
-
-
-def _packets(index: FrameIndex, gap: range) -> int:
-    number = int(index.order[gap[-1]])
-    return number - index.key_before(number) + 1
 
 
 def _checked(opened: Opened, reply: Reply, start: int, end: int) -> tuple[Positions, Bytes]:

@@ -31,6 +31,7 @@ Mask = npt.NDArray[np.bool_]
 _STRONG_PEAK = 1.7
 _WEAK_SHARE, _WEAK_PEAK = 0.6, 3.5
 _RETURNED = 0.65
+_SLACK_SECONDS = 0.05
 _SHARE_OF_CHANGE = 0.4
 _LEAST_STEP = 4.0
 _FLAT = 0.3
@@ -78,7 +79,7 @@ def _passing(measures: Measures, begins: Mask) -> Mask:
     """Pictures of something that passes: from its beginning until what was before is back."""
     passing = np.zeros(len(begins), np.bool_)
     for position in np.flatnonzero(begins):
-        end = measures.seconds[position] + measures.back_after_seconds[position]
+        end = measures.seconds[position] + measures.back_after_seconds[position] + _SLACK_SECONDS
         passing[position : int(np.searchsorted(measures.seconds, end, "right"))] = True
     return passing
 
