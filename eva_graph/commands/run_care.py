@@ -70,6 +70,7 @@ class Care:
         data = {
             "folded": recovered.folded,
             "unfinished": recovered.unfinished,
+            "unreadable": recovered.unreadable,
             "torn": [{**asdict(line), "path": str(line.path)} for line in recovered.torn],
         }
         self._tell(data, "\n".join(recovered.lines()) or "nothing was lost")

@@ -120,7 +120,10 @@ class RecordIndex:
         offset = self._read_up_to[path]
         torn = [line for line in self._torn.get(path, ()) if line.offset < offset]
         try:
-            if path.stat().st_size == offset:
+            size = path.stat().st_size
+            if size < offset:
+                raise TrajectoryError(f"{path} was made shorter while it was read: open it anew")
+            if size == offset:
                 return
             with path.open("rb") as file:
                 file.seek(offset)

@@ -30,12 +30,16 @@ class Recovered:
     """Finished episodes whose records were written from the journal."""
     unfinished: tuple[str, ...] = ()
     """Episodes that run, or died: they can be resumed from their checkpoint."""
+    unreadable: tuple[str, ...] = ()
+    """Finished episodes whose journals make no record: somebody else changed them."""
 
     def lines(self) -> list[str]:
         """One sentence each, nothing where there is nothing to say."""
         said = [f"left out: {line}" for line in self.torn]
         if self.folded:
             said.append(f"recovered from the journal: {_count(self.folded)}")
+        if self.unreadable:
+            said.append(f"journals that make no record: {_count(self.unreadable)}")
         if self.unfinished:
             said.append(f"not finished: {_count(self.unfinished)}")
         return said
@@ -59,9 +63,14 @@ def unwritten(folder: Path, places: Mapping[str, Place]) -> tuple[list[str], lis
         if last is None or last.get("kind") != "end":
             if place is None:
                 unfinished.append(path.stem)
-        elif place is None or (last["data"].get("finished") or "") > place.written:
+        elif place is None or _finished_at(last) > place.written:
             finished.append(path.stem)
     return finished, unfinished
+
+
+def _finished_at(end: Event) -> str:
+    data = end.get("data")
+    return str(data.get("finished") or "") if isinstance(data, dict) else ""
 
 
 def _last_event(path: Path) -> Event | None:

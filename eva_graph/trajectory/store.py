@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.filters import RecordFilter
 from eva_graph.trajectory.fold import fold
@@ -100,18 +102,30 @@ class RunStore:
 
     def fold(self, trajectory_id: str) -> Trajectory:
         """An episode's record from its journal, as far as it went. Raises `TrajectoryError`."""
-        return fold(trajectory_id, self.journal.events(trajectory_id))
+        try:
+            return fold(trajectory_id, self.journal.events(trajectory_id))
+        except (ValidationError, KeyError, TypeError, AttributeError) as error:
+            raise TrajectoryError(
+                f"the journal of {trajectory_id} in {self.run} was not written by this package: "
+                f"{type(error).__name__}"
+            ) from None
 
     def recover(self) -> Recovered:
         """Write the records of finished episodes that are only in the journal.
 
+        A journal that makes no record is left alone and named in the result.
+
         Raises:
-            TrajectoryError: a journal cannot be read, or a record cannot be written.
+            TrajectoryError: a file cannot be read, or a record cannot be written.
         """
         finished, unfinished = unwritten(self.run / "journal", self._index.places())
-        self.append_all(self.fold(each) for each in finished)
+        unreadable: list[str] = []
+        self.append_all(self._foldable(finished, unreadable))
         self._recovered = Recovered(
-            torn=self._index.torn, folded=tuple(finished), unfinished=tuple(unfinished)
+            torn=self._index.torn,
+            folded=tuple(each for each in finished if each not in unreadable),
+            unfinished=tuple(unfinished),
+            unreadable=tuple(unreadable),
         )
         return self._recovered
 
@@ -126,6 +140,13 @@ class RunStore:
     def written_times(self) -> dict[str, str]:
         """When each record was finished or amended, by trajectory id; empty where unknown."""
         return {each: place.written for each, place in self._index.places().items()}
+
+    def _foldable(self, finished: Iterable[str], unreadable: list[str]) -> Iterator[Trajectory]:
+        for trajectory_id in finished:
+            try:
+                yield self.fold(trajectory_id)
+            except TrajectoryError:
+                unreadable.append(trajectory_id)
 
     def _read(self, places: Iterable[Place]) -> Iterator[Trajectory]:
         for line in self._index.lines(places):

@@ -142,6 +142,39 @@ def test_unfinished_episodes_are_named_and_left_alone(tmp_path: Path) -> None:
     assert ids(store) == ["done"]
 
 
+def test_a_journal_that_makes_no_record_stops_nobody(tmp_path: Path) -> None:
+    recorder, store = Recorder(tmp_path), RunStore(tmp_path)
+    journal_episode(recorder, "good", finished=utc_now())
+    broken = {
+        "no start": [{"turn": 0, "kind": "end", "node": "", "data": {"finished": "9"}}],
+        "no data": [{"turn": 0, "kind": "start", "node": ""}, {"turn": 0, "kind": "end"}],
+        "other data": [
+            {"turn": 0, "kind": "start", "node": "", "data": {"messages": []}},
+            {"turn": 0, "kind": "end", "node": "", "data": [1]},
+        ],
+    }
+    for name, events in broken.items():
+        lines = "".join(json.dumps(event) + "\n" for event in events)
+        (tmp_path / "journal" / f"{name}.jsonl").write_text(lines)
+    recovered = store.recover()
+    assert (recovered.folded, set(recovered.unreadable)) == (("good",), set(broken))
+    assert "journals that make no record: 3 episodes" in recovered.lines()[-1]
+    assert ids(store) == ["good"]
+    for name in broken:
+        with pytest.raises(TrajectoryError) as raised:
+            store.fold(name)
+        assert "\n" not in str(raised.value)
+
+
+def test_a_shard_that_shrinks_is_refused(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.append_all([record("a"), record("b")])
+    assert len(store) == 2
+    os.truncate(shards(tmp_path)[0], 100)
+    with pytest.raises(TrajectoryError, match="was made shorter"):
+        len(store)
+
+
 def test_an_episode_that_ended_anew_is_unwritten_until_folded(tmp_path: Path) -> None:
     recorder, store = Recorder(tmp_path), RunStore(tmp_path)
     journal_episode(recorder, "a", finished="2026-01-01T00:00:00.000001+00:00")
