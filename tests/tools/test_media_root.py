@@ -2,11 +2,15 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from numbered_video import Clip, number_of
 
-from eva_graph_tools import EvaGraphError, UnsupportedMedia
+from eva_graph_tools import EvaGraphError, UnsupportedMedia, Video
+from eva_graph_tools.local_reader import LocalReader
 from eva_graph_tools.media_root import within
 
 
@@ -92,10 +96,39 @@ def test_everything_else_is_refused_alike(root: Path) -> None:
         with pytest.raises(UnsupportedMedia) as caught:
             within(path, root)
         line = str(caught.value)
-        shown = " ".join(path[:120].split())
+        shown = path[:120].replace("\0", "\ufffd")
         assert line.endswith(f"{shown}: no such file in the media folder"), what
         assert caught.value.__cause__ is None, what
         assert caught.value.__suppress_context__ or caught.value.__context__ is None, what
+
+
+def test_videos_are_opened_below_a_root(tmp_path: Path, clip: Callable[[str], Clip]) -> None:
+    made = clip("h264_mp4").path
+    (tmp_path / "outside.mp4").symlink_to(made)
+    for isolated in (False, True):
+        with Video.open(made.name, media_root=made.parent, isolated=isolated) as video:
+            assert video.path == made.resolve()
+            assert number_of(video.seek(1.0).pixels) == 25
+        with pytest.raises(UnsupportedMedia, match="no such file in the media folder"):
+            Video.open("outside.mp4", media_root=tmp_path, isolated=isolated)
+
+
+def test_a_root_that_changes_while_a_video_is_opened_is_noticed(
+    root: Path, clip: Callable[[str], Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = clip("h264_mp4").path.read_bytes()
+    for folder in (root / "talks", root.parent / "secret"):
+        (folder / "a.mp4").write_bytes(content)
+    opened = LocalReader.open
+
+    def swap_and_open(file: Path, **options: Any) -> LocalReader:
+        (root / "talks").rename(root / "moved")
+        (root / "talks").symlink_to(root.parent / "secret")
+        return opened(file, **options)
+
+    monkeypatch.setattr(LocalReader, "open", swap_and_open)
+    with pytest.raises(UnsupportedMedia, match="the media folder changed"):
+        Video.open("talks/a.mp4", media_root=root)
 
 
 def test_a_root_that_is_none_says_so(root: Path) -> None:

@@ -44,6 +44,14 @@ def within(path: str | os.PathLike[str], root: str | os.PathLike[str]) -> Path:
     raise _refusal(asked)
 
 
+def still_within(found: Path, path: str | os.PathLike[str], root: str | os.PathLike[str]) -> bool:
+    """Whether `within` finds the same file as before."""
+    try:
+        return within(path, root) == found
+    except EvaGraphError:
+        return False
+
+
 def _folder(root: str | os.PathLike[str]) -> Path:
     try:
         base = Path(os.path.realpath(root, strict=True))

@@ -14,10 +14,10 @@ from PIL import Image
 from eva_graph_tools.contact_sheet import cell_size, draw_sheet
 from eva_graph_tools.cutting.operation import MAX_CUT_BYTES, make_cut
 from eva_graph_tools.cutting.request import Cut
-from eva_graph_tools.errors import SeekOutOfRange
+from eva_graph_tools.errors import SeekOutOfRange, UnsupportedMedia
 from eva_graph_tools.local_reader import LocalReader
 from eva_graph_tools.media import regular_file
-from eva_graph_tools.media_root import within
+from eva_graph_tools.media_root import still_within, within
 from eva_graph_tools.reader import Reader
 from eva_graph_tools.scenes.finding import AskedTier, find_scenes
 from eva_graph_tools.scenes.rules import DEFAULT_THRESHOLD
@@ -80,6 +80,9 @@ class Video(VideoFrames):
             reader: Reader = open_isolated(file, timeout_seconds=timeout_seconds)
         else:
             reader = LocalReader.open(file, timeout_seconds=timeout_seconds)
+        if media_root is not None and not still_within(file, path, media_root):
+            reader.close()
+            raise UnsupportedMedia(f"{file.name}: the media folder changed, open it again")
         return cls(reader, subtitles=subtitle_file)
 
     def close(self) -> None:
