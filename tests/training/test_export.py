@@ -27,6 +27,7 @@ from eva_graph_training.export.exporting import ExportRequest, export
 from eva_graph_training.export.forms import FORMS
 from eva_graph_training.export.lengths import TokenCounter
 from eva_graph_training.export.selection import Selection, Split
+from eva_graph_training.labels import label_run
 from eva_graph_training.rollouts import RecordedRollouts
 
 
@@ -115,6 +116,19 @@ def test_labels_choose_and_are_counted(scripted: Path, tmp_path: Path) -> None:
     counts = exported("trl-kto", [run], tmp_path / "rest", selection=unwanted)
     assert counts.labels == {"blind_guess": 4}
     assert "| blind_guess | 4 |" in (tmp_path / "rest" / "README.md").read_text(encoding="utf-8")
+
+
+def test_labelling_decides_kto_rows(scripted: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(scripted, run)
+    report = label_run(RunStore(run))
+    counts = exported("trl-kto", [run], tmp_path / "out")
+    labels = load_dataset(
+        "parquet", data_files=str(tmp_path / "out" / "train.parquet"), split="train"
+    )["label"]
+    assert (sum(labels), len(labels)) == (report.desirable, report.desirable + report.undesirable)
+    assert counts.dropped["not labelled yet, or fit for neither side"] == report.neither
+    assert counts.labels["blind_guess"] == 3
 
 
 def test_repeats_are_left_out(scripted: Path, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ trainer = KTOTrainer(
     def rows(self, record: Trajectory, places: FramePlaces) -> Iterable[Row]:
         """One row. Raises `Unfit`."""
         if record.desirable is None:
-            raise Unfit("not decided to be desirable or undesirable: label the run first")
+            raise Unfit("not labelled yet, or fit for neither side")
         if written_in_phases(record):
             raise Unfit("written in phases: parts of its turns were not sampled by one call")
         messages = transcript(record)
