@@ -104,6 +104,18 @@ def test_an_exact_cut_is_what_was_asked_for(
         assert cut.info.duration_seconds == pytest.approx(end - start, abs=0.002)
 
 
+def test_a_copy_may_begin_with_what_the_file_hides(
+    remuxed: Callable[..., Clip], tmp_path: Path
+) -> None:
+    with Video.open(remuxed("h264_mp4", "mp4", skip_frames=17).path) as video:
+        assert number_of(video.seek(0).to_numpy()) == 17
+        made = video.cut(0, 0.5, tmp_path / "copy.mp4")
+        exact = video.cut(0, 0.5, tmp_path / "exact.mp4", exact=True)
+    assert made.start_seconds == pytest.approx(-0.04)
+    assert shown(made.path)[0] == (16, 0.0)
+    assert [number for number, _ in shown(exact.path)] == list(range(17, 30))
+
+
 def test_a_copy_takes_the_whole_video(clip: Clips, tmp_path: Path) -> None:
     with Video.open(clip("long").path) as video:
         made = video.cut(0, video.info.duration_seconds, tmp_path / "cut.mp4")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from text_tracks import with_text_track
 
 from eva_graph_tools import UnsupportedMedia, Video
 from eva_graph_tools.isolation import open_isolated
+from eva_graph_tools.subtitles import ass, timed_text
 from eva_graph_tools.subtitles.ass import parse_ass
 from eva_graph_tools.subtitles.cues import MAX_CUE_CHARACTERS, Cue, clean, ordered
 from eva_graph_tools.subtitles.languages import language_tag, same_language
@@ -168,6 +170,24 @@ def test_overlapping_lines_stay_and_are_ordered() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 def test_encodings(encoding: str) -> None:
     assert decoded(SRT.replace("there", "schön é").encode(encoding)).count("schön é") == 1
+
+
+@pytest.mark.parametrize(
+    ("parser", "parse", "line"),
+    [
+        (timed_text, parse_timed_text, "0:00-->0:00\n"),
+        (ass, parse_ass, "Dialogue:0,0:0:0,0:0:0,,,,,,,x\n"),
+    ],
+)
+def test_endless_files_are_cut(
+    parser: ModuleType,
+    parse: Callable[[str], tuple[list[Cue], int]],
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parser, "MAX_CUES", 1000)
+    cues, _ = parse(line * 1010)
+    assert len(cues) == 1000
 
 
 def test_a_hundred_thousand_lines(clip: Clips, tmp_path: Path) -> None:

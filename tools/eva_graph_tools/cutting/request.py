@@ -17,7 +17,8 @@ class Cut:
 
     Attributes:
         path: the new file; its own time zero is `start_seconds` of the video.
-        start_seconds, end_seconds: the part of the video that it really holds.
+        start_seconds, end_seconds: the part of the video that it really holds. A copy may begin
+            before 0, at a key frame that the file itself hides.
         exact: encoded again, from exactly the time asked for; else copied from a key frame on.
     """
 

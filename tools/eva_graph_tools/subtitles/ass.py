@@ -2,7 +2,7 @@
 
 import re
 
-from eva_graph_tools.subtitles.cues import Cue, clean
+from eva_graph_tools.subtitles.cues import MAX_CUES, Cue, clean
 
 _FIELDS = ["layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect"]
 _TIME = re.compile(r"\s*(\d{1,6}):(\d{1,2}):(\d{1,2})(?:[.,:](\d{1,9}))?\s*", re.ASCII)
@@ -12,7 +12,7 @@ _BREAKS = re.compile(r"\\[Nnh]")
 
 
 def parse_ass(text: str) -> tuple[list[Cue], int]:
-    """Cues in the order of the file, and how many dialogue lines could not be read."""
+    """Cues in the order of the file, `MAX_CUES` at most, and how many could not be read."""
     fields = [*_FIELDS, "text"]
     cues: list[Cue] = []
     unread = 0
@@ -25,6 +25,8 @@ def parse_ass(text: str) -> tuple[list[Cue], int]:
                 cue = _cue(rest, fields)
                 unread += cue is None
                 cues += [cue] if cue is not None else []
+        if len(cues) == MAX_CUES:
+            break
     return cues, unread
 
 

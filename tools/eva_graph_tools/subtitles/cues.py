@@ -65,7 +65,7 @@ def ordered(cues: Iterable[Cue], dropped: int, shift_seconds: float = 0.0) -> Cu
             dropped += 1
             continue
         start, end = cue.start_seconds + shift_seconds, cue.end_seconds + shift_seconds
-        if cue.text and end >= 0 and len(kept) < MAX_CUES:
+        if cue.text and end >= 0:
             kept.append(Cue(max(0.0, start), end, cue.text))
     kept.sort(key=lambda cue: (cue.start_seconds, cue.end_seconds))
     return CueList(cues=tuple(kept), dropped=dropped)

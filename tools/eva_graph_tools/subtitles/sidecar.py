@@ -17,7 +17,7 @@ from eva_graph_tools.subtitles.timed_text import parse_timed_text
 MAX_SIDECAR_BYTES = 32 * 1024**2
 MAX_SIDECARS = 32
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
-_MAX_ENTRIES = 20_000
+_MAX_ENTRIES = 100_000
 _BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -35,13 +35,13 @@ def find_sidecars(video: Path) -> list[Path]:
     try:
         with os.scandir(video.parent) as entries:
             for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False):
-                name, suffix = Path(entry.name).stem, Path(entry.name).suffix
-                if suffix.lower() not in SUFFIXES or not name.startswith(video.stem):
+                if not entry.name.startswith(video.stem):
                     continue
-                qualifiers = name[len(video.stem) :]
-                plain = _QUALIFIERS.fullmatch(qualifiers) is not None
-                if plain and entry.is_file(follow_symlinks=False):
-                    found.append((qualifiers, video.parent / entry.name))
+                path = video.parent / entry.name
+                qualifiers = path.stem.removeprefix(video.stem)
+                named = path.suffix.lower() in SUFFIXES and _QUALIFIERS.fullmatch(qualifiers)
+                if named and entry.is_file(follow_symlinks=False):
+                    found.append((qualifiers, path))
     except OSError:
         return []  # a folder that cannot be listed shows no subtitles
     return [path for _, path in sorted(found)[:MAX_SIDECARS]]

@@ -7,7 +7,7 @@ point, blank lines between cues may be missing, and what is not a cue is skipped
 import re
 from collections.abc import Iterator
 
-from eva_graph_tools.subtitles.cues import Cue, clean
+from eva_graph_tools.subtitles.cues import MAX_CUES, Cue, clean
 
 _TIME = r"(-?)(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2})(?:[.,](\d{1,9}))?"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?", re.ASCII)
@@ -16,7 +16,7 @@ _COUNTER = re.compile(r"\s*\d{1,9}\s*", re.ASCII)
 
 
 def parse_timed_text(text: str) -> tuple[list[Cue], int]:
-    """Cues in the order of the file, and how many timing lines could not be read."""
+    """Cues in the order of the file, `MAX_CUES` at most, and how many could not be read."""
     cues: list[Cue] = []
     unread = 0
     for timing, lines in _blocks(text):
@@ -27,6 +27,8 @@ def parse_timed_text(text: str) -> tuple[list[Cue], int]:
         groups = match.groups()
         start, end = _seconds(groups[:5]), _seconds(groups[5:])
         cues.append(Cue(start, end, clean(" ".join(lines))))
+        if len(cues) == MAX_CUES:
+            break
     return cues, unread
 
 
