@@ -11,6 +11,7 @@ from eva_graph.agent import VideoAgent
 from eva_graph.dialects.turn import Look, Plan
 from eva_graph.errors import EvaGraphError
 from eva_graph.graph import build_graph
+from eva_graph.known import Reference
 from eva_graph.result import Evidence, RunResult, Turn
 from eva_graph.state import AgentInput, AgentOutput, Context, StopReason
 from eva_graph.steps import Step
@@ -28,6 +29,7 @@ __all__ = [
     "Look",
     "OpenVideos",
     "Plan",
+    "Reference",
     "RunResult",
     "Step",
     "StopReason",

@@ -54,6 +54,9 @@ def ask(
         bool, typer.Option(help="Read the file in a worker process: for one you do not trust.")
     ] = False,
     record: Annotated[Path | None, typer.Option(help="Run directory to record into.")] = None,
+    expected: Annotated[
+        str | None, typer.Option(help="The right answer, for the record; the policy never sees it.")
+    ] = None,
     dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
     profile: Annotated[str, typer.Option(help="corrected or reference.")] = "corrected",
     instructions: Annotated[
@@ -73,6 +76,7 @@ def ask(
     """
     from eva_graph.agent import VideoAgent
     from eva_graph.asking import report
+    from eva_graph.known import Reference
     from eva_graph.state import Context
     from eva_graph.videos import OpenVideos
 
@@ -88,6 +92,7 @@ def ask(
             look_budget=look_budget,
             calls=_one_of("--calls", calls, "turn", "phase"),
             record=None if record is None else str(record),
+            reference=Reference(expected=expected),
         ),
         videos=OpenVideos(isolated=isolated),
     )

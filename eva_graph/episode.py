@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 from eva_graph.dialects import Dialect, Question
 from eva_graph.dialects.native import tool_schemas
 from eva_graph.errors import InvalidRequest, PolicyError
+from eva_graph.known import Reference
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
 from eva_graph.policy.protocol import Policy, PolicyInfo
@@ -251,6 +252,7 @@ class Episode:
                 },
                 "question": self.question.text,
                 "options": dict(self.question.options),
+                **asdict(self.context.reference or Reference()),
                 "dialect": self.wiring.dialect.name,
                 "tools": list(self.tools),
                 "policy": {
@@ -271,8 +273,9 @@ class Episode:
 
 
 def context_to_json(context: Context) -> dict[str, Any]:
-    """The knobs as plain JSON."""
-    return {name: getattr(context, name) for name in context.__dataclass_fields__}
+    """The knobs as plain JSON; what is known of the answer has a place of its own."""
+    names = [name for name in context.__dataclass_fields__ if name != "reference"]
+    return {name: getattr(context, name) for name in names}
 
 
 def _facts(policy: Policy) -> tuple[PolicyInfo, PolicyError | None]:

@@ -14,6 +14,7 @@ from langgraph.graph.message import add_messages
 
 from eva_graph.dialects.turn import ToolCall
 from eva_graph.errors import InvalidRequest
+from eva_graph.known import Reference
 
 
 class StopReason(StrEnum):
@@ -166,10 +167,13 @@ class Context:
     """`turn`: one policy call writes a whole turn. `phase`: each node makes its own call."""
     record: str | None = None
     """Run directory that keeps the trajectory and its frames; None keeps frames in a cache."""
+    reference: Reference | None = None
+    """What is known of the right answer: for the record alone, the policy never sees it."""
     look_timeout_seconds: float = 300.0
     """How long one call may take; a late one is an error that is told to the policy."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "reference", Reference.of(self.reference))
         for name in ("max_turns", "max_new_tokens", "look_budget"):
             _check_count(name, getattr(self, name))
         if self.episode_visual_budget is not None:
