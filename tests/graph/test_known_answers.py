@@ -31,8 +31,9 @@ def test_the_record_has_it_and_the_policy_does_not(
     assert record.correct is False
     assert "reference" not in record.context
     for request in policy.requests:
-        assert "heliotrope" not in str(request)
-        assert "set-17" not in str(request)
+        told = str((request.messages, request.tools))
+        assert "heliotrope" not in told
+        assert "set-17" not in told
 
 
 def test_it_is_not_in_the_state(frames: FrameStore, clip: Path) -> None:
