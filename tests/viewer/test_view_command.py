@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +59,20 @@ def test_two_runs_and_a_folder(
     index = parts_of(tmp_path / "both" / "index.html").index
     assert [each["name"] for each in index["runs"]] == ["first", "second"]
     assert all(None not in question["sides"] for question in index["questions"])
+
+
+def test_the_page_opens_in_the_user_s_browser(run: Path, tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{tmp_path}/asked"\n')
+    browser.chmod(0o755)
+    program = [sys.executable, "-W", "error", "-m", "eva_graph.cli", "view", str(run), "--open"]
+    subprocess.run(
+        [*program, "--out", str(tmp_path / "page.html")],
+        env={**os.environ, "BROWSER": f"{browser} %s"},
+        check=True,
+    )
+    asked = (tmp_path / "asked").read_text()
+    assert asked == f"{(tmp_path / 'page.html').as_uri()}\n"
 
 
 @pytest.mark.parametrize(
