@@ -16,6 +16,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from eva_graph.policy.processor import load_model, load_processor
+from eva_graph.trajectory import RunStore, require_sound
 from eva_graph_training.dataset import sft_dataset
 
 
@@ -39,10 +40,15 @@ def train_sft(
 ) -> PreTrainedModel:
     """Fine-tune and return the trained model in evaluation mode; checkpoints go to `output`.
 
+    The vision-integrity check comes first: nothing is trained on frames that are not what the
+    rollouts saw.
+
     Raises:
         InvalidRequest: `model_folder` holds no supported model.
-        TrajectoryError, FrameMissing: a run is empty or incomplete.
+        TrajectoryError: a run is empty, or a record is not sound.
     """
+    for store in map(RunStore, runs):
+        require_sound(store.records(), store.frames)
     last = get_last_checkpoint(str(output)) if Path(output).is_dir() else None
     model = load_model(last or model_folder).train()
     if not settings.train_vision:
