@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import signal
+import socket
 import sys
 
 if __name__ == "__main__":  # a worker is told where its parent imports from
@@ -85,6 +86,17 @@ def write_a_cut(media: Media, arguments: Mapping[str, Any], deadline: Deadline) 
     return Reply(values={"start_seconds": 0.0, "end_seconds": float(size)})
 
 
+def reach_out(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
+    """Opens a connection and starts a program."""
+    failed = []
+    for attempt in (socket.socket, lambda: os.execv("/bin/true", ["true"])):
+        try:
+            attempt()
+        except OSError as error:
+            failed.append(error.errno)
+    return Reply(values={"failed": failed})
+
+
 def surroundings(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Reply:
     """What the process has of its parent."""
     return Reply(
@@ -105,7 +117,7 @@ def huge(media: Media, arguments: Mapping[str, Any], deadline: Deadline) -> Repl
 
 MISBEHAVIOUR = (
     *(spin, spin_without_lock, late, allocate, crash, fail, use_processor),
-    *(shout, write, surroundings, huge),
+    *(shout, write, reach_out, surroundings, huge),
 )
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A video read in a worker process: the same answers, whatever happens to the process."""
 
+import errno
 import gc
 import os
 import signal
@@ -176,6 +177,12 @@ def test_a_worker_loads_what_decoding_needs(clip: Clips) -> None:
         reader.close()
     assert "libavcodec" in maps
     assert "pydantic_core" not in maps
+
+
+def test_a_worker_neither_connects_nor_starts_programs(clip: Clips) -> None:
+    reader = misbehaving(clip("h264_mp4").path)
+    assert reader.perform("reach_out", {}).values == {"failed": [errno.EPERM, errno.EPERM]}
+    reader.close()
 
 
 def test_only_a_cut_may_write(clip: Clips, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """`Limits`: what a worker process may use, and how it binds itself before it touches a file.
 
-Limits guard against files that exhaust a machine; with them a worker can also not write (a clip's
-own file apart), gain privileges by starting another program or leave a core dump. They are no
-sandbox against a decoder that has been taken over: what then remains is that the worker speaks a
-checked protocol and nothing else of its parent. Run it in a container for more.
+Limits guard against files that exhaust a machine. With them a worker can also not fill a file (a
+cut's own apart) or leave a core dump; on Linux it cannot start a program or open a connection. They
+are no full sandbox: a decoder that has been taken over can still read the files of its user, and
+then has only the checked protocol to tell of them. Run servers in a container for more.
 """
 
 import ctypes
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eva_graph_tools.errors import EvaGraphError
+from eva_graph_tools.isolation.barred import bar_system_calls
 
 if sys.platform != "win32":
     import resource
@@ -58,7 +59,7 @@ def require_support() -> None:
 
 
 def confine(limits: Limits) -> None:
-    """Bind this process; what it has opened and mapped so far stays."""
+    """Bind this process, which has one thread; what it has opened and mapped so far stays."""
     memory = _address_space_bytes() + limits.memory_bytes
     _limit(resource.RLIMIT_AS, memory, memory)
     _limit(resource.RLIMIT_NOFILE, limits.open_files, limits.open_files)
@@ -66,6 +67,7 @@ def confine(limits: Limits) -> None:
     _limit(resource.RLIMIT_FSIZE, 0, limits.written_bytes)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        bar_system_calls()
 
 
 def renew_cpu(seconds: float) -> None:

@@ -35,12 +35,12 @@ _Inbox = queue.SimpleQueue[dict[str, Any]]
 def serve(operations: Mapping[str, Operation]) -> NoReturn:
     """Answer the parent until it is gone. `operations` by the names it may ask for."""
     requests, replies = _pipes()
-    inbox: _Inbox = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests, inbox), daemon=True).start()
-    request = inbox.get()
+    request = _next(requests)
     path, limits = path_of(request["open"]), Limits(**request["limits"])
     confine(limits)
     renew_cpu(request["timeout_seconds"])
+    inbox: _Inbox = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests, inbox), daemon=True).start()
     with _failures_told(replies, path.name, limits):
         reader = LocalReader.open(path, max_decoders=1)  # the limits are those of one
         arrays: list[Array] = []
@@ -95,10 +95,17 @@ def _pipes() -> tuple[BinaryIO, BinaryIO]:
 
 def _listen(requests: BinaryIO, inbox: _Inbox) -> None:
     # In a thread of its own: the parent's end must be noticed while a decoder runs.
-    while prefix := requests.read(PREFIX.size):
-        header_bytes, _ = lengths(prefix, max_array_bytes=0)
-        inbox.put(read_header(requests.read(header_bytes), 0)[0])
-    os._exit(0)
+    while True:
+        inbox.put(_next(requests))
+
+
+def _next(requests: BinaryIO) -> dict[str, Any]:
+    """The next request; ends the process where there will be none."""
+    prefix = requests.read(PREFIX.size)
+    if len(prefix) < PREFIX.size:
+        os._exit(0)
+    header_bytes, _ = lengths(prefix, max_array_bytes=0)
+    return read_header(requests.read(header_bytes), 0)[0]
 
 
 def _send(replies: BinaryIO, message: Message) -> None:
