@@ -5,6 +5,7 @@ measures of what the picture looks like before and after, which tell a cut from 
 dissolves and fades; they look up to `REACH_SECONDS` to either side.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -143,7 +144,7 @@ def _coarse(values: npt.NDArray[np.uint8]) -> Floats:
     total = np.zeros((len(values), *_COARSE_SHAPE), np.uint16)
     for row, column in np.ndindex(_COARSENED, _COARSENED):
         total += values[:, row::_COARSENED, column::_COARSENED]
-    flat = total.reshape(len(values), -1).astype(np.float32)
+    flat = total.reshape(len(values), math.prod(_COARSE_SHAPE)).astype(np.float32)
     flat /= _COARSENED**2
     return flat
 
