@@ -6,6 +6,7 @@ import os
 
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
 os.environ["EVA_GRAPH_INDEX_CACHE"] = ""  # tests that want one name a folder of their own
+os.environ["EVA_GRAPH_SCENE_CACHE"] = ""
 
 from pathlib import Path
 
