@@ -3,7 +3,8 @@
 The container's display matrix (rotation and mirroring, in steps of 90 degrees) and the sample
 aspect ratio are applied, the frame's own colour matrix and range are honoured, and scaling runs
 from the decoder's planes straight to the target size (bicubic, widened when shrinking, so nothing
-aliases). High dynamic range is not tone mapped, and transparency is dropped.
+aliases). High dynamic range is tone mapped (`eva_graph_tools.tone`). What is transparent lies over
+black, as video players show it. The two fields of an interlaced frame stay woven.
 """
 
 import struct
@@ -17,9 +18,12 @@ from av.sidedata.sidedata import SideData
 from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from PIL import Image
 
+from eva_graph_tools import tone
+from eva_graph_tools.crop import cropped, region_around
 from eva_graph_tools.frames import Box
 
 Pixels = npt.NDArray[np.uint8]
+Area = tuple[float, float, float, float]
 
 _UNSPECIFIED_COLORSPACE = 2
 _MATRIX = struct.Struct("=9i")
@@ -56,6 +60,27 @@ class Geometry:
             return 90 if self.flip_x else 270
         return 180 if self.flip_x and self.flip_y else 0
 
+    def stored(self, area: Area, picture: tuple[int, int]) -> Area:
+        """An area of the displayed picture (x0, y0, x1, y1) in a stored one of a size in pixels."""
+        width, height = picture[::-1] if self.transpose else picture
+        x0, y0, x1, y1 = self._flipped(area, width, height)
+        return (y0, x0, y1, x1) if self.transpose else (x0, y0, x1, y1)
+
+    def displayed(self, area: Area, picture: tuple[int, int]) -> Area:
+        """An area of the stored picture in the displayed one: the inverse of `stored`."""
+        width, height = picture[::-1] if self.transpose else picture
+        x0, y0, x1, y1 = area
+        turned = (y0, x0, y1, x1) if self.transpose else (x0, y0, x1, y1)
+        return self._flipped(turned, width, height)
+
+    def _flipped(self, area: Area, width: float, height: float) -> Area:
+        x0, y0, x1, y1 = area
+        if self.flip_x:
+            x0, x1 = width - x1, width - x0
+        if self.flip_y:
+            y0, y1 = height - y1, height - y0
+        return x0, y0, x1, y1
+
 
 def geometry_of(frame: av.VideoFrame, sample_aspect_ratio: Fraction | None) -> Geometry:
     """Displayed geometry of a video from one of its frames.
@@ -90,33 +115,45 @@ class Painter:
     def paint(self, frame: av.VideoFrame) -> Pixels:
         """Height x width x 3 array, uint8 RGB."""
         if self._box is None:
-            return self._orient(self._rgb(frame, self._stored_size()))
-        whole = self._orient(self._rgb(frame, (frame.width, frame.height)))
-        height, width = whole.shape[:2]
+            return self._orient(self._rgb(frame, self._stored_size(), frame))
+        stored = (frame.width, frame.height)
+        width, height = stored[::-1] if self._geometry.transpose else stored
         x0, y0, x1, y1 = self._box
         cut = (x0 * width, y0 * height, x1 * width, y1 * height)
-        image = Image.fromarray(whole).resize(self._size, Image.Resampling.BICUBIC, box=cut)
+        region = region_around(self._geometry.stored(cut, stored), self._stored_size(), stored)
+        part = cropped(frame, region)
+        shown = self._orient(self._rgb(part, (part.width, part.height), frame))
+        left, top, *_ = self._geometry.displayed(region, stored)
+        inside = (cut[0] - left, cut[1] - top, cut[2] - left, cut[3] - top)
+        image = Image.fromarray(shown).resize(self._size, Image.Resampling.BICUBIC, box=inside)
         return np.asarray(image)
 
     def _stored_size(self) -> tuple[int, int]:
         width, height = self._size
         return (height, width) if self._geometry.transpose else (width, height)
 
-    def _rgb(self, frame: av.VideoFrame, size: tuple[int, int]) -> Pixels:
-        untagged = frame.colorspace == _UNSPECIFIED_COLORSPACE
-        hd = frame.width >= _HD_WIDTH or frame.height >= _HD_HEIGHT
+    def _rgb(self, frame: av.VideoFrame, size: tuple[int, int], whole: av.VideoFrame) -> Pixels:
+        """`frame` at a size, in the colours of `whole`, of which it may be a part."""
+        untagged = whole.colorspace == _UNSPECIFIED_COLORSPACE
+        hd = whole.width >= _HD_WIDTH or whole.height >= _HD_HEIGHT
         # What an untagged file means is a convention: players take BT.709 for HD, else BT.601.
         matrix = (Colorspace.ITU709 if hd else Colorspace.ITU601) if untagged else None
-        rgb = self._reformatter.reformat(
+        transfer = whole.color_trc
+        high_range = transfer in (tone.PQ, tone.HLG)
+        alpha = any(component.is_alpha for component in frame.format.components)
+        scaled = self._reformatter.reformat(
             frame,
             width=size[0],
             height=size[1],
-            format="rgb24",
+            format="rgb48le" if high_range else "rgba" if alpha else "rgb24",
             src_colorspace=matrix,
             interpolation=_SCALING,
             threads=1,
-        )
-        return np.asarray(rgb.to_ndarray(), np.uint8)
+        ).to_ndarray()
+        if high_range:
+            return tone.to_sdr(scaled.astype(np.uint16, copy=False), transfer)
+        pixels = np.asarray(scaled, np.uint8)
+        return _over_black(pixels) if alpha else pixels
 
     def _orient(self, pixels: Pixels) -> Pixels:
         if self._geometry.transpose:
@@ -126,6 +163,11 @@ class Painter:
         if self._geometry.flip_y:
             pixels = pixels[::-1]
         return np.ascontiguousarray(pixels)
+
+
+def _over_black(rgba: Pixels) -> Pixels:
+    opacity = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * opacity + 127) // 255).astype(np.uint8)
 
 
 def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
