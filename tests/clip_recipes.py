@@ -1,5 +1,6 @@
 """The clips that the tool tests look at, one per codec, container or oddity."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 from numbered_video import Recipe
@@ -71,3 +72,28 @@ RECIPES: dict[str, Recipe] = {
         options={"sc_threshold": "0"},
     ),
 }
+
+_CODECS: dict[str, Recipe] = {
+    "h264": Recipe(suffix="", gop=17, b_frames=3),
+    "hevc": Recipe(suffix="", codec="libx265", gop=17, options=X265),
+    "vp9": Recipe(suffix="", codec="libvpx-vp9", gop=17, b_frames=0, options=VPX),
+    "av1": Recipe(suffix="", codec="libsvtav1", gop=17, b_frames=0, options={"preset": "12"}),
+    "mpeg4": Recipe(suffix="", codec="mpeg4", gop=17),
+    "mjpeg": Recipe(suffix="", codec="mjpeg", pix_fmt="yuvj420p", b_frames=0),
+}
+_CONTAINERS: dict[str, tuple[str, ...]] = {
+    "h264": ("mp4", "mkv", "mov", "ts", "avi"),
+    "hevc": ("mp4", "mkv", "mov", "ts"),
+    "vp9": ("webm", "mkv", "mp4"),
+    "av1": ("mp4", "mkv", "webm"),
+    "mpeg4": ("mp4", "mkv", "mov", "ts", "avi"),
+    "mjpeg": ("mkv", "mov", "avi"),
+}
+MATRIX: dict[str, Recipe] = {
+    f"matrix_{codec}_{suffix}": replace(
+        _CODECS[codec], suffix=suffix, ticks=tuple(range(50)), time_base=Fraction(1, 10)
+    )
+    for codec, suffixes in _CONTAINERS.items()
+    for suffix in suffixes
+}
+"""Every codec in every container that takes it: five seconds, ten frames a second."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import av
 import pytest
-from clip_recipes import RECIPES
+from clip_recipes import MATRIX, RECIPES
 from hypothesis import HealthCheck, settings
 from numbered_video import Clip, render
 
@@ -19,7 +19,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Clip]:
 
     @cache
     def made(name: str) -> Clip:
-        recipe = RECIPES[name]
+        recipe = (RECIPES | MATRIX)[name]
         return render(folder / f"{name}.{recipe.suffix}", recipe)
 
     return made
