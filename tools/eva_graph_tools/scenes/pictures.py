@@ -18,7 +18,7 @@ import numpy.typing as npt
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from eva_graph_tools.deadline import Deadline
-from eva_graph_tools.decode import Decoder
+from eva_graph_tools.decode import Decoder, Skip
 from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.media import Source, open_source
@@ -37,6 +37,8 @@ _LEAST_JUMP = 5.0
 _JUMP_OVER_NEIGHBOURS = 1.7
 # Filling gaps may cost this part of what the range itself costs, in packets.
 _FILLING_SHARE = 0.5
+# More missing pictures in a row than encoders leave without reference are damage.
+_MOST_LEFT_OUT = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,8 @@ def scene_pictures(media: "Media", arguments: Mapping[str, Any], deadline: Deadl
     shrink = _Shrinker()
     # The place in the pool bounds how many callers decode one video at a time.
     with media.decoder(deadline), _rough_decoder(media.opened, deadline) as decoder:
-        skip = "nonkey" if arguments["keys"] else "nonref"
-        with closing(decoder.sweep(start, end, skip=skip)) as sweep:  # type: ignore[arg-type]
+        skip: Skip = "nonkey" if arguments["keys"] else "nonref"
+        with closing(decoder.sweep(start, end, skip=skip)) as sweep:
             found = {index: shrink(frame) for index, frame in sweep}
         if not arguments["keys"]:
             gaps = _gaps_at_jumps(media.opened.index, found)
@@ -144,7 +146,7 @@ def _gaps_at_jumps(index: FrameIndex, found: Mapping[int, Bytes]) -> list[int]:
     jumps = [
         range(int(order[at - 1]) + 1, int(order[at]))
         for at in _jumps(np.stack([found[int(i)] for i in order]))
-        if order[at] > order[at - 1] + 1
+        if 1 < order[at] - order[at - 1] <= _MOST_LEFT_OUT
     ]
     return _affordable(index, jumps, _FILLING_SHARE * float(order[-1] - order[0]))
 
@@ -178,6 +180,7 @@ def _checked(opened: Opened, reply: Reply, start: int, end: int) -> tuple[Positi
     match reply.arrays:
         case (indices, values) if (
             indices.dtype == np.int64
+            and indices.ndim == 1
             and values.dtype == np.uint8
             and values.shape == (len(indices), *_SHAPE)
             and bool(np.all(np.diff(indices) > 0))
