@@ -288,7 +288,8 @@ def test_the_file_given_comes_first(beside: Callable[..., Path], tmp_path: Path)
     ("name", "content", "message"),
     [
         ("notes.txt", b"x", "not a subtitle file"),
-        ("none.srt", None, "no such"),
+        ("none.srt", None, "no such subtitle file, check the path"),
+        ("dir/../dir.srt", None, "no such subtitle file"),
         ("large.srt", b"x" * (32 * 1024**2 + 1), "more than 32 MiB are not read"),
     ],
 )
@@ -297,9 +298,23 @@ def test_what_is_no_subtitle_file_is_told(
 ) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(UnsupportedMedia, match=message):  # noqa: SIM117 - either may raise
-        with Video.open(clip("h264_mp4").path, subtitles=tmp_path / name) as video:
-            video.transcript()
+    with pytest.raises(UnsupportedMedia, match=message):
+        Video.open(clip("h264_mp4").path, subtitles=tmp_path / name)
+
+
+def test_a_subtitle_file_outside_the_media_root_is_not_read(
+    beside: Callable[..., Path], tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "talk.srt"
+    outside.write_text(one_line("secret"))
+    path = beside(_srt=one_line("mine"))
+    (tmp_path / "link.srt").symlink_to(outside)
+    for written in (outside, tmp_path / "link.srt", "../outside0/talk.srt"):
+        with pytest.raises(UnsupportedMedia, match="no such file in the media folder"):
+            Video.open(path, media_root=tmp_path, subtitles=written)
+    with Video.open("talk.mp4", media_root=tmp_path, subtitles="talk.srt") as video:
+        assert video.info.transcripts == ("(srt)",)
+        assert video.transcript().cues[0].text == "mine"
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from eva_graph_tools.reader import Reader
 from eva_graph_tools.scenes.finding import AskedTier, find_scenes
 from eva_graph_tools.scenes.rules import DEFAULT_THRESHOLD
 from eva_graph_tools.scenes.scene_list import SceneList
+from eva_graph_tools.subtitles.sidecar import check_sidecar
 from eva_graph_tools.subtitles.tracks import Track, choose, find_tracks, read_track
 from eva_graph_tools.subtitles.transcript import Transcript
 from eva_graph_tools.timecode import format_seconds
@@ -72,8 +73,12 @@ class Video(VideoFrames):
             DecodeTimeout: opening took longer.
             DecodeError: a video of which no frame can be decoded.
         """
-        file = _checked(path, media_root)
-        subtitle_file = None if subtitles is None else _checked(subtitles, media_root)
+        file = Path(path) if media_root is None else within(path, media_root)
+        regular_file(file)
+        subtitle_file: Path | None = None
+        if subtitles is not None:
+            given = Path(subtitles) if media_root is None else within(subtitles, media_root)
+            subtitle_file = check_sidecar(given)
         if isolated:
             from eva_graph_tools.isolation import open_isolated
 
@@ -226,7 +231,3 @@ class Video(VideoFrames):
             timeout_seconds=timeout_seconds,
         )
         return draw_sheet(frames, columns, width_pixels)
-
-
-def _checked(path: str | PathLike[str], media_root: str | PathLike[str] | None) -> Path:
-    return regular_file(Path(path)) if media_root is None else within(path, media_root)

@@ -47,8 +47,8 @@ def find_sidecars(video: Path) -> list[Path]:
     return [path for _, path in sorted(found)[:MAX_SIDECARS]]
 
 
-def read_sidecar(path: Path, *, follow_links: bool) -> tuple[list[Cue], int]:
-    """Cues of a subtitle file on its own clock, and how many could not be read.
+def check_sidecar(path: Path) -> Path:
+    """The path of a subtitle file that somebody gave, before anything of it is read.
 
     Raises:
         UnsupportedMedia: no regular file, too large, or of another kind.
@@ -57,6 +57,23 @@ def read_sidecar(path: Path, *, follow_links: bool) -> tuple[list[Cue], int]:
         raise UnsupportedMedia(
             f"{path.name}: not a subtitle file, give one that ends in {', '.join(SUFFIXES)}"
         )
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        raise _missing(path) from error
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedMedia(f"{path.name}: not a regular file")
+    if status.st_size > MAX_SIDECAR_BYTES:
+        raise _too_large(path)
+    return path
+
+
+def read_sidecar(path: Path, *, follow_links: bool) -> tuple[list[Cue], int]:
+    """Cues of a subtitle file on its own clock, and how many could not be read.
+
+    Raises:
+        UnsupportedMedia: no regular file any more, or too large.
+    """
     text = decoded(_bounded(path, follow_links=follow_links))
     if path.suffix.lower() in (".ass", ".ssa"):
         return parse_ass(text)
@@ -81,13 +98,21 @@ def _bounded(path: Path, *, follow_links: bool) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | links)
     except (OSError, ValueError) as error:
-        raise UnsupportedMedia(f"{path.name}: no such subtitle file, check the path") from error
+        raise _missing(path) from error
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise UnsupportedMedia(f"{path.name}: not a regular file")
         data = file.read(MAX_SIDECAR_BYTES + 1)
     if len(data) > MAX_SIDECAR_BYTES:
-        raise UnsupportedMedia(
-            f"{path.name}: subtitle files of more than {MAX_SIDECAR_BYTES >> 20} MiB are not read"
-        )
+        raise _too_large(path)
     return data
+
+
+def _missing(path: Path) -> UnsupportedMedia:
+    return UnsupportedMedia(f"{path.name}: no such subtitle file, check the path")
+
+
+def _too_large(path: Path) -> UnsupportedMedia:
+    return UnsupportedMedia(
+        f"{path.name}: subtitle files of more than {MAX_SIDECAR_BYTES >> 20} MiB are not read"
+    )
