@@ -17,7 +17,7 @@ from eva_graph import Context, Trajectory, VideoAgent
 from eva_graph.policy.openai_compatible import OpenAIPolicy
 from eva_graph.policy.protocol import Completion
 from eva_graph.testing import ScriptedPolicy, make_clip
-from eva_graph.trajectory import RunStore
+from eva_graph.trajectory import RunStore, ViolationKind
 from eva_graph_training.errors import DataError
 from eva_graph_training.labels import (
     PolicyJudge,
@@ -301,3 +301,12 @@ def test_the_command(store: RunStore, tmp_path: Path) -> None:
     assert told["labels"]["blind_guess"]["wrong"] == 1
     assert told["labels"]["right_and_grounded"]["right"] == 1
     assert next(store.records()).labels == ["right_and_grounded"]
+
+
+def test_the_page_lists_every_rule() -> None:
+    page = Path(__file__).parents[2] / "docs" / "trajectories.md"
+    text = page.read_text(encoding="utf-8")
+    for rule in rules():
+        assert f"| `{rule.name}` | {rule.kind} | {rule.meaning} |" in text
+    for kind in ViolationKind:
+        assert f"| `{kind}` |" in text
