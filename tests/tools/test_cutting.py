@@ -246,6 +246,15 @@ def test_an_exact_cut_keeps_orientation_and_aspect(
         Recipe(suffix="mkv", pix_fmt="yuv444p", ticks=(0, 1, 2), b_frames=0),
         Recipe(suffix="mkv", codec="ffv1", pix_fmt="bgr0", ticks=(0, 1, 2), b_frames=0),
         Recipe(suffix="mkv", codec="ffv1", pix_fmt="yuva420p", ticks=(0, 1, 2), b_frames=0),
+        Recipe(
+            suffix="mkv",
+            pix_fmt="yuv420p10le",
+            ticks=(0, 1, 2),
+            b_frames=0,
+            options={
+                "x264-params": "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc:range=tv"
+            },
+        ),
     ],
     ids=lambda recipe: recipe.pix_fmt,
 )
@@ -257,6 +266,9 @@ def test_an_exact_cut_keeps_colours(recipe: Recipe, tmp_path: Path) -> None:
     with Video.open(made.path) as cut:
         after = cut.seek(0.01).to_numpy()
     assert np.abs(before.astype(int) - after).mean() < 4
+    with av.open(str(source.path)) as one, av.open(str(made.path)) as other:
+        given, kept = (c.streams.video[0].codec_context for c in (one, other))
+        assert (kept.color_trc, kept.color_primaries) == (given.color_trc, given.color_primaries)
 
 
 @pytest.mark.parametrize(
