@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episodes import QUESTION, TWO_LOOKS, answer, look, span
+from episodes import QUESTION, TWO_LOOKS, answer, call, look, span
 from langgraph.checkpoint.memory import InMemorySaver
 from openai_server import OpenAIServer, Reply, Traits, _rendered
 
@@ -16,7 +16,7 @@ from eva_graph.errors import TrajectoryError
 from eva_graph.policy.openai_compatible import OpenAIPolicy
 from eva_graph.policy.protocol import Completion
 from eva_graph.testing import ScriptedPolicy
-from eva_graph.trajectory import RunStore
+from eva_graph.trajectory import RunStore, check_record
 from eva_graph.trajectory.reconstruct import PolicyInput, policy_inputs, wire_messages
 from eva_graph.trajectory.token_chain import non_canonical_turns, token_chain
 
@@ -33,10 +33,17 @@ NATIVE: Sequence[Any] = (
     Reply(calls=[("seek", '{"time": 99')]),
     answer("red"),
 )
+TOOLS = [
+    call({"time": 3, "box": [0.1, 0.1, 0.6, 0.6]}, tool="zoom"),
+    call({"start_time": 2, "end_time": 4}, tool="clip"),
+    call({"start_time": 0, "end_time": 8, "threshold": 20}, tool="scene_detect"),
+    answer("red"),
+]
 EPISODES: dict[str, tuple[Sequence[Any], dict[str, Any], Traits]] = {
     "corrected": (PARALLEL, {}, Traits()),
     "corrected, errors": (BROKEN, {}, Traits()),
     "corrected, taught": (TWO_LOOKS, {"instructions": True}, Traits()),
+    "corrected, every tool": (TOOLS, {"instructions": True}, Traits()),
     "corrected, little context": (TWO_LOOKS, {}, Traits(context_tokens=900)),
     "reference": (PARALLEL, {"profile": "reference"}, Traits()),
     "reference, lost": (BROKEN, {"profile": "reference"}, Traits()),
@@ -84,6 +91,7 @@ def test_the_same_requests_byte_for_byte(name: str, clip: Path, tmp_path: Path) 
         assert list(each.tokens.prompt_ids) == list("".join(_rendered(body)).encode())
         assert bytes(each.tokens.token_ids).decode().startswith(each.sampled)
     assert non_canonical_turns(record) == []
+    assert check_record(record, RunStore(tmp_path / "run").frames) == []
 
 
 @pytest.mark.parametrize("profile", ["corrected", "reference"])
@@ -115,6 +123,7 @@ def test_an_edited_call(profile: str, clip: Path, tmp_path: Path) -> None:
         assert each.tokens is not None
         assert list(each.tokens.prompt_ids) == list("".join(_rendered(body)).encode())
     assert non_canonical_turns(record) == [], "an edit is no re-tokenisation"
+    assert check_record(record, RunStore(tmp_path / "run").frames) == []
 
 
 def test_the_parts_of_phases(clip: Path, tmp_path: Path) -> None:
