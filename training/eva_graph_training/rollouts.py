@@ -63,11 +63,15 @@ class Rollout:
 class RolloutSource(Protocol):
     """Gives rollouts to the trainer: recorded ones, or some that are played now."""
 
-    def rollouts(self, rows: Sequence[Mapping[str, Any]], step: int) -> Sequence[Rollout]:
+    def rollouts(
+        self, rows: Sequence[Mapping[str, Any]], ranks: Sequence[int], step: int
+    ) -> Sequence[Rollout]:
         """One rollout for each row, in order.
 
         Args:
-            rows: data set rows; each question stands there once for each rollout of its group.
+            rows: data set rows; each question stands there once for each rollout of its group,
+                some of them perhaps in another process.
+            ranks: which rollout of its group each row asks for, counted from 0.
             step: optimiser steps so far.
         """
         ...
@@ -108,17 +112,14 @@ class RecordedRollouts:
         firsts = [group[0] for group in self._groups.values()]
         return Dataset.from_list([{name: row[name] for name in columns} for row in firsts])
 
-    def rollouts(self, rows: Sequence[Mapping[str, Any]], step: int) -> list[Rollout]:
+    def rollouts(
+        self, rows: Sequence[Mapping[str, Any]], ranks: Sequence[int], step: int
+    ) -> list[Rollout]:
         """See `RolloutSource`. Other steps take other rollouts, in turn, where there are more."""
-        given: dict[str, int] = {}
-        taken: list[Rollout] = []
-        for row in rows:
-            name = row["group"]
-            rank = given.get(name, 0)
-            given[name] = rank + 1
-            group = self._groups[name]
-            taken.append(_rollout(group[(step * self._per_prompt + rank) % len(group)]))
-        return taken
+        groups = [self._groups[row["group"]] for row in rows]
+        places = [step * self._per_prompt + rank for rank in ranks]
+        pairs = zip(groups, places, strict=True)
+        return [_rollout(group[place % len(group)]) for group, place in pairs]
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:
@@ -146,7 +147,8 @@ class ExactRolloutTrainer(GRPOTrainer):
                 drop_empty_vision(self.accelerator.unwrap_model(model))
 
     def _replay(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
-        self._playing = list(self._source.rollouts(self._rows, self.state.global_step))
+        ranks = self._ranks(len(prompts))
+        self._playing = list(self._source.rollouts(self._rows, ranks, self.state.global_step))
         if len(self._playing) != len(prompts):
             raise DataError(f"{len(prompts)} rollouts were asked for, {len(self._playing)} given")
         return {
@@ -157,6 +159,13 @@ class ExactRolloutTrainer(GRPOTrainer):
             "recorded_reward": [each.reward for each in self._playing],
             "trajectory_id": [each.trajectory_id for each in self._playing],
         }
+
+    def _ranks(self, rows: int) -> list[int]:
+        """A question's copies follow one another through the processes' rows, as sampled."""
+        training = self.model is not None and self.model.training
+        group = self.num_generations if training else self.num_generations_eval
+        first = self.accelerator.process_index * rows
+        return [(first + row) % group for row in range(rows)]
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         self.tools = []  # the parent's way without a tool loop, where `env_mask` is read
