@@ -6,10 +6,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from numbered_video import Clip, Recipe, number_of, render
 
 from eva_graph_tools import (
+    DecodeError,
     DecodeTimeout,
     InvalidArguments,
     PreparedLook,
@@ -143,3 +145,20 @@ def test_a_worker_process_makes_it_as_well(name: str, clip: Clips, tmp_path: Pat
         output = made(video, tmp_path, start_time=0.5, end_time=1)
     assert output.artifacts[0].path.is_file()
     assert output.frames
+
+
+def test_a_damaged_range_gives_an_error_and_no_file(clip: Clips, tmp_path: Path) -> None:
+    source = clip("long").path
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        for packet in container.demux(video=0):
+            if packet.pos is not None and packet.pts * packet.time_base >= 5:
+                data[packet.pos : packet.pos + packet.size] = bytes(packet.size)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+    folder = tmp_path / "clips"
+    with Video.open(damaged) as video:
+        assert made(video, folder, start_time=1, end_time=2).frames
+        with pytest.raises(DecodeError, match="the file is damaged there"):
+            made(video, folder, start_time=15, end_time=16)
+    assert len(list(folder.iterdir())) == 1

@@ -101,13 +101,18 @@ def run(video: Video, arguments: ClipArguments, settings: LookSettings) -> ToolO
     deadline = Deadline.after(settings.timeout_seconds)
     made = _cut(video, arguments, settings.artifacts or _temporary_folder(), deadline)
     start, end = max(0.0, made.start_seconds), min(made.end_seconds, video.info.duration_seconds)
-    frames = video.frame_select(
-        start,
-        end,
-        nframes=arguments.nframes,
-        size=settings.grid.final_size(video.info.width, video.info.height, arguments.resize or 1.0),
-        timeout_seconds=deadline.left(),
-    )
+    width, height = video.info.width, video.info.height
+    try:
+        frames = video.frame_select(
+            start,
+            end,
+            nframes=arguments.nframes,
+            size=settings.grid.final_size(width, height, arguments.resize or 1.0),
+            timeout_seconds=deadline.left(),
+        )
+    except ToolError:
+        made.path.unlink(missing_ok=True)  # a call that failed has made nothing
+        raise
     kind, size = made.path.suffix[1:], made.path.stat().st_size / 1e6
     text = (
         f"clip of {format_seconds(start)} to {format_seconds(end)} seconds written "
