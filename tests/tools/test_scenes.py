@@ -184,6 +184,7 @@ def test_long_ranges_are_told_by_the_index_and_short_ones_by_their_pictures(
         assert video.scenes().tier == "index"
         assert [scene.start_index for scene in video.scenes()] == CLIPS["slow"].starts
         assert video.scenes(0, 290).tier == "full"
+        assert video.scenes(threshold=40).tier == "key"  # the index knows of no threshold
 
 
 @pytest.mark.parametrize("tier", ["full", "index"])

@@ -161,11 +161,12 @@ class Video(VideoFrames):
 
         Args:
             start_seconds, end_seconds: the range; None is the video's end.
-            threshold: PySceneDetect's content score, 0 to 255, from which on a change is a cut.
+            threshold: PySceneDetect's content score, 0 to 255, from which on a change is a cut; the
+                index knows none.
             tier: how closely to look. "index": only where the encoder put key frames; "key": at
                 the key frames; "full": at the pictures. A file that cannot be told by one of the
                 first two is looked at more closely; `SceneList.tier` says what was done. "auto" is
-                "full" up to five minutes, else "index".
+                "full" up to five minutes, else "index", or "key" with a threshold of one's own.
             timeout_seconds: how long the call may take; the next one goes on where it stopped.
 
         Raises:

@@ -20,7 +20,7 @@ from eva_graph_tools.scenes.content_score import Floats, content_scores, score_v
 from eva_graph_tools.scenes.key_frames import boundaries_by_index, boundaries_by_keys, key_frames
 from eva_graph_tools.scenes.measuring import REACH_SECONDS, Measures, joined, measure
 from eva_graph_tools.scenes.pictures import read_pictures
-from eva_graph_tools.scenes.rules import boundaries
+from eva_graph_tools.scenes.rules import DEFAULT_THRESHOLD, boundaries
 from eva_graph_tools.scenes.scene_list import Boundary, SceneList, Tier, scenes_between
 
 AskedTier = Literal["auto", "index", "key", "full"]
@@ -47,17 +47,23 @@ def find_scenes(
         raise InvalidArguments(f"threshold must be above 0 and at most 255, not {threshold:g}")
     deadline = Deadline.after(timeout_seconds)
     if tier == "auto":
-        tier = "full" if end_seconds - start_seconds <= SHORT_RANGE_SECONDS else "index"
+        tier = _automatic(end_seconds - start_seconds, threshold)
     index = reader.opened.index
     first = index.at(start_seconds)
     last = max(first, index.at(end_seconds - _AT_THE_END_SECONDS))
     found, used = _found(reader, first, last + 1, threshold, tier, deadline)
-    boundaries = [boundary for boundary in found if first < boundary.index <= last]
+    inside = [boundary for boundary in found if first < boundary.index <= last]
     return SceneList(
-        scenes=scenes_between(index, start_seconds, end_seconds, boundaries),
+        scenes=scenes_between(index, start_seconds, end_seconds, inside),
         tier=used,
         threshold=threshold,
     )
+
+
+def _automatic(range_seconds: float, threshold: float) -> Tier:
+    if range_seconds <= SHORT_RANGE_SECONDS:
+        return "full"
+    return "index" if threshold == DEFAULT_THRESHOLD else "key"
 
 
 def _found(
