@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from eva_graph.errors import TrajectoryError
 from eva_graph.testing import ScriptedPolicy
-from eva_graph_tools import FrameMissing, FrameStore, Video
+from eva_graph_tools import FrameStore, Video
 from eva_graph_training.dataset import sft_dataset
 from eva_graph_training.nano.altered import OtherVideos, blanked
 from eva_graph_training.nano.evaluate import ask_all, table, uniform_tokens, wilson_interval
@@ -51,7 +52,7 @@ def size_of(file: str) -> tuple[int, int]:
 
 def test_a_frame_that_is_gone_stops_the_export(played, tmp_path) -> None:
     shutil.copytree(played / "run" / "records", tmp_path / "records")
-    with pytest.raises(FrameMissing):
+    with pytest.raises(TrajectoryError, match="missing_frame"):
         sft_dataset([tmp_path])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from datasets import Dataset, load_dataset
 
 from eva_graph.trajectory import RunStore
+from eva_graph.trajectory.integrity import require_sound
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import FramePlaces
 from eva_graph_training.export.row import FrameDelivery, Left, Unfit
@@ -24,11 +25,15 @@ from eva_graph_training.interleaving import interleave
 def sft_dataset(runs: Sequence[str | Path]) -> Dataset:
     """The answered episodes of the runs, one row each.
 
+    Every run passes the vision-integrity check first: what is trained on is what the policy saw.
+
     Raises:
-        TrajectoryError: a run holds no records.
-        FrameMissing: a frame that the policy saw is not in its run any more, or was changed.
+        TrajectoryError: a run holds no records, or one that is not sound; the message names it.
     """
-    rows = [row for run in runs for row in _sft_rows(RunStore(run))]
+    stores = [RunStore(run) for run in runs]
+    for store in stores:
+        require_sound(store.records(), store.frames)
+    rows = [row for store in stores for row in _sft_rows(store)]
     return Dataset.from_list(rows, features=SFT_FEATURES)
 
 
