@@ -18,7 +18,7 @@ from pathlib import Path
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.frames import frame_refs
 from eva_graph.trajectory.schema import Trajectory
-from eva_graph.trajectory.store import RunStore
+from eva_graph.trajectory.store import ARTIFACTS, RunStore
 from eva_graph_tools import FrameRef, FrameStore
 
 
@@ -33,6 +33,8 @@ class Merged:
     """Frames linked or copied."""
     missing_frames: int = 0
     """Frames that records name and their run does not hold; the integrity check names them."""
+    files: int = 0
+    """Files that tools had made, linked or copied; their records name the new place."""
 
 
 def merge_runs(
@@ -72,7 +74,8 @@ def _wanted(
         merged.duplicates += record.trajectory_id in held
         merged.records += record.trajectory_id not in held
         for ref in frame_refs(record):
-            _bring(ref, source.frames, out.frames, merged)
+            _bring_frame(ref, source.frames, out.frames, merged)
+        _bring_files(record, source.run, out.run, merged)
         yield record
 
 
@@ -83,28 +86,41 @@ def _finished(source: RunStore) -> Iterator[Trajectory]:
     yield from map(source.fold, unwritten)
 
 
-def _bring(ref: FrameRef, source: FrameStore, out: FrameStore, merged: Merged) -> None:
+def _bring_frame(ref: FrameRef, source: FrameStore, out: FrameStore, merged: Merged) -> None:
     path, target = source.path(ref), out.path(ref)
-    try:
-        if target.exists():
-            return
-        if not path.is_file():
-            merged.missing_frames += 1
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        return
+    found = path.is_file()
+    if found:
         _link(path, target)
-    except OSError as error:
-        raise TrajectoryError(f"cannot bring {path} to {target.parent}: {error}") from None
-    merged.frames += 1
+    merged.frames += found
+    merged.missing_frames += not found
+
+
+def _bring_files(record: Trajectory, source: Path, out: Path, merged: Merged) -> None:
+    """Clips and the like: their names tell video and range, so equal names are equal files."""
+    for made in (made for turn in record.turns for call in turn.calls for made in call.artifacts):
+        path = source / ARTIFACTS / Path(made.path).name
+        target = (out / ARTIFACTS / path.name).absolute()
+        if not path.is_file():
+            continue  # it was never the run's own, or is gone
+        if not target.exists():
+            _link(path, target)
+            merged.files += 1
+        made.path = str(target)
 
 
 def _link(path: Path, target: Path) -> None:
     try:
-        os.link(path, target)
-    except FileExistsError:
-        return
-    except OSError:  # another disk, or one that knows no links
-        handle, name = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
-        os.close(handle)
-        shutil.copyfile(path, name)
-        Path(name).replace(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target)
+        except FileExistsError:
+            return
+        except OSError:  # another disk, or one that knows no links
+            handle, name = tempfile.mkstemp(dir=target.parent, suffix=".tmp")
+            os.close(handle)
+            shutil.copyfile(path, name)
+            Path(name).replace(target)
+    except OSError as error:
+        raise TrajectoryError(f"cannot bring {path} to {target.parent}: {error}") from None

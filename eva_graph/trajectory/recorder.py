@@ -20,7 +20,7 @@ from eva_graph.trajectory.journal import (
     NoJournal,
 )
 from eva_graph.trajectory.schema import Trajectory
-from eva_graph.trajectory.store import RunStore
+from eva_graph.trajectory.store import ARTIFACTS, RunStore
 from eva_graph_tools import FrameStore
 
 
@@ -48,7 +48,7 @@ class Recorder:
         else:
             self._journal = self._store.journal
             self.frames = self._store.frames
-            self.artifacts = self._store.run / "artifacts"
+            self.artifacts = self._store.run / ARTIFACTS
 
     def append(
         self,

@@ -4,6 +4,7 @@ RUN/records/*.jsonl              shards of records; each writer (a process) appe
 RUN/records.jsonl                where version 1 wrote them; still read
 RUN/journal/<trajectory>.jsonl   events while an episode runs
 RUN/frames/                      the frames, content-addressed; a recorded run owns them
+RUN/artifacts/                   files that tools made
 
 A record may be written several times (a resumed episode, labels): the one finished or amended last
 counts. Reading keeps ids and offsets in memory and one record at a time. `append` flushes to disk
@@ -27,6 +28,8 @@ from eva_graph.trajectory.schema import Trajectory, utc_now
 from eva_graph.trajectory.shards import SHARD_BYTES, ShardWriter, shard_files
 from eva_graph_tools import FrameStore
 
+ARTIFACTS = "artifacts"
+"""Folder of a run for files that tools make, such as clips."""
 _EVERYTHING = RecordFilter()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from episodes import QUESTION, TWO_LOOKS, answer, look, span
+from episodes import QUESTION, TWO_LOOKS, answer, call, look, span
 from run_writer import journal_episode, old_record
 
 from eva_graph import VideoAgent
@@ -135,6 +135,19 @@ def test_runs_become_one(store: RunStore, clip: Path, tmp_path: Path) -> None:
     assert shared.stat().st_nlink > 1
     again = merge_runs([other, store], out)
     assert (again.records, again.duplicates, again.frames) == (0, 4, 0)
+
+
+def test_files_that_tools_made_come_along(clip: Path, tmp_path: Path) -> None:
+    script = [call({"start_time": 2, "end_time": 4}, tool="clip"), answer("red")]
+    agent = VideoAgent(ScriptedPolicy(script), instructions=True)
+    made = agent.run(clip, QUESTION, record=tmp_path / "a").trajectory.turns[0].calls[0].artifacts
+    assert Path(made[0].path).parent == tmp_path / "a" / "artifacts"
+    out = RunStore(tmp_path / "out")
+    assert merge_runs([RunStore(tmp_path / "a")], out).files == 1
+    (record,) = out.records()
+    (brought,) = record.turns[0].calls[0].artifacts
+    assert Path(brought.path).parent == tmp_path / "out" / "artifacts"
+    assert Path(brought.path).read_bytes() == Path(made[0].path).read_bytes()
 
 
 def test_missing_frames_are_counted(store: RunStore, tmp_path: Path) -> None:
