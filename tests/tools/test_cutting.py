@@ -25,6 +25,7 @@ from eva_graph_tools import (
 )
 from eva_graph_tools.cutting.encoding import display_matrix
 from eva_graph_tools.cutting.request import Cut
+from eva_graph_tools.cutting.stream_copy import decoding_times
 from eva_graph_tools.isolation import open_isolated
 from eva_graph_tools.picture import Geometry
 
@@ -382,3 +383,18 @@ def test_any_range_is_cut(clip: Clips, name: str, data: st.DataObject) -> None:
         made = video.cut(start, end, Path(folder) / "cut.mkv")
         assert made.start_seconds <= start < end <= made.end_seconds + 1e-3
         check(made, tuple(float(t) for t in video.frame_times_seconds), shown(made.path))
+
+
+TICKS = st.lists(st.integers(0, 200), min_size=1, max_size=30)
+
+
+@given(TICKS, st.integers(0, 100), st.integers(0, 1000))
+def test_decoding_times_ascend_and_are_never_late(ticks: list[int], start: int, first: int) -> None:
+    pts = np.array([*ticks, start + 200])
+    dts = decoding_times(pts, first, start)
+    assert list(dts) == [first + number for number, at in enumerate(pts) if at >= start]
+    times = list(dts.values())
+    assert times == sorted(set(times))
+    assert all(at <= pts[number - first] for number, at in dts.items())
+    if sorted(set(pts.tolist())) == pts.tolist():
+        assert all(at == pts[number - first] for number, at in dts.items())

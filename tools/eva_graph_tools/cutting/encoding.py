@@ -63,7 +63,7 @@ def encode(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
     source, video = open_source(opened.path, deadline)
     with (
         source,
-        open_output(request.path, request.format_name) as output,
+        open_output(request.path, request.format_name, DecodeError) as output,
         media.decoder(deadline) as decoder,
         closing(_shown(decoder, first, last)) as shown,
     ):

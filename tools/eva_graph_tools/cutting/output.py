@@ -8,7 +8,7 @@ from typing import Any
 import av
 from av.container import OutputContainer
 
-from eva_graph_tools.errors import CannotCopy, DecodeError, InvalidArguments, StoreError
+from eva_graph_tools.errors import CannotCopy, InvalidArguments, StoreError, ToolError
 
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 
@@ -28,12 +28,14 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def open_output(path: Path, format_name: str) -> Iterator[OutputContainer]:
+def open_output(
+    path: Path, format_name: str, refused: type[ToolError]
+) -> Iterator[OutputContainer]:
     """A container to write to; its index comes first, so that it plays before it is loaded.
 
     Raises:
         StoreError: the file cannot be written.
-        DecodeError: what would be written makes no sense.
+        ToolError: of the class `refused`, where what would be written makes no sense.
     """
     options = {"avoid_negative_ts": "disabled"}
     if format_name in ("mp4", "mov"):
@@ -47,7 +49,7 @@ def open_output(path: Path, format_name: str) -> Iterator[OutputContainer]:
         if isinstance(error, OSError):
             raise StoreError(f"the cut cannot be written ({error.strerror})") from error
         line = f"what the video holds there cannot be cut out ({error.strerror})"
-        raise DecodeError(f"{line}: choose another range") from error
+        raise refused(f"{line}: choose another range") from error
 
 
 def codec_of(stream: av.stream.Stream) -> str:

@@ -81,7 +81,7 @@ def copy(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
         )
     span = _span(index, request)
     container, video = open_source(opened.path, deadline)
-    with container, open_output(request.path, request.format_name) as output:
+    with container, open_output(request.path, request.format_name, CannotCopy) as output:
         if not takes(output, video):
             raise misfit(output, f"{codec_of(video)} video does")
         copier = _Copier(container, video, output, index, span)
@@ -117,15 +117,17 @@ def _span(index: FrameIndex, request: CutRequest) -> _Span:
         last=number,
         start=start,
         end=end_ticks(index, end),
-        dts=_decoding_times(index.pts[key : number + 1], key, start),
+        dts=decoding_times(index.pts[key : number + 1], key, start),
     )
 
 
-def _decoding_times(pts: Ticks, first: int, start: int) -> dict[int, int]:
+def decoding_times(pts: Ticks, first: int, start: int) -> dict[int, int]:
     """The least delayed ascending times that are nowhere after the presentation times."""
     kept = np.flatnonzero(pts >= start)
-    ascending = np.sort(pts[kept])
-    dts = ascending - np.max(ascending - pts[kept])
+    steps = np.arange(len(kept))
+    # Distinct also where two pictures of a damaged file claim one time.
+    distinct = np.minimum.accumulate((np.sort(pts[kept]) - steps)[::-1])[::-1] + steps
+    dts = distinct - np.max(distinct - pts[kept])
     return dict(zip((kept + first).tolist(), dts.tolist(), strict=True))
 
 
