@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,20 @@ def test_frames_of_running_episodes_stay(store: RunStore) -> None:
     assert journaled.exists()
     assert young.exists()
     assert counts(collect_garbage(store, min_age_seconds=-1)) == (1, 4), "no age, no guard"
+
+
+def test_a_frame_that_is_wanted_meanwhile_stays(store: RunStore, clip: Path) -> None:
+    """A writer puts old frames again while a collection runs: none of them may be missing after."""
+    with Video.open(clip) as video:
+        video_id = video.video_id
+        wanted = video.frames_at([0.2, 1.2, 2.2, 4.4, 5.4, 6.4], resize=1.0)
+    with ThreadPoolExecutor(1) as other:
+        for _ in range(40):
+            age(store)
+            collecting = other.submit(collect_garbage, store)
+            refs = [store.frames.put(frame, video_id) for frame in wanted]
+            collecting.result()
+            assert all(store.frames.path(ref).is_file() for ref in refs)
 
 
 def test_a_remembered_look_goes_with_its_frames(store: RunStore, clip: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from eva_graph.trajectory import Trajectory
+from eva_graph.trajectory.frames import read_ref
 from eva_graph.trajectory.schema import CallRecord
 from eva_graph_tools import FrameRef
 
@@ -59,7 +60,7 @@ class Facts:
 
     @cached_property
     def looks(self) -> tuple[Look, ...]:
-        """Calls that showed frames, in order."""
+        """Calls that showed frames, in order. Raises `TrajectoryError` for what names no frame."""
         return tuple(_looks(self.record))
 
     @property
@@ -71,7 +72,7 @@ class Facts:
 def _looks(record: Trajectory) -> Iterator[Look]:
     for turn in record.turns:
         for call in turn.calls:
-            frames = tuple(FrameRef.from_json(frame.ref) for frame in call.frames)
+            frames = tuple(read_ref(record, turn.turn, frame.ref) for frame in call.frames)
             if frames:
                 start, end = _range(call, frames)
                 yield Look(

@@ -15,6 +15,7 @@ from eva_graph.blocks import frame_block, text_block
 from eva_graph.dialects import Question
 from eva_graph.policy.protocol import Policy, PolicyRequest
 from eva_graph.trajectory import Trajectory
+from eva_graph.trajectory.frames import read_ref
 from eva_graph_tools import FrameRef, FrameStore, labels
 
 _SYSTEM = (
@@ -64,9 +65,10 @@ class PolicyJudge:
 
 
 def last_frames(record: Trajectory) -> list[FrameRef]:
-    """Frames of the last turn that showed any."""
+    """Frames of the last turn that showed any. Raises `TrajectoryError` for what names none."""
     for turn in reversed(record.turns):
-        shown = [FrameRef.from_json(frame.ref) for call in turn.calls for frame in call.frames]
+        frames = [frame for call in turn.calls for frame in call.frames]
+        shown = [read_ref(record, turn.turn, frame.ref) for frame in frames]
         if shown:
             return shown
     return []
