@@ -16,7 +16,6 @@ from transformers.trainer_utils import get_last_checkpoint
 from trl import SFTConfig, SFTTrainer
 
 from eva_graph.policy.processor import load_model, load_processor
-from eva_graph.trajectory import RunStore, require_sound
 from eva_graph_training.dataset import sft_dataset
 
 
@@ -40,15 +39,14 @@ def train_sft(
 ) -> PreTrainedModel:
     """Fine-tune and return the trained model in evaluation mode; checkpoints go to `output`.
 
-    The vision-integrity check comes first: nothing is trained on frames that are not what the
-    rollouts saw.
+    The vision-integrity check comes first (`sft_dataset`): nothing is trained on frames that are
+    not what the rollouts saw.
 
     Raises:
         InvalidRequest: `model_folder` holds no supported model.
         TrajectoryError: a run is empty, or a record is not sound.
     """
-    for store in map(RunStore, runs):
-        require_sound(store.records(), store.frames)
+    rows = sft_dataset(runs)
     last = get_last_checkpoint(str(output)) if Path(output).is_dir() else None
     model = load_model(last or model_folder).train()
     if not settings.train_vision:
@@ -56,7 +54,7 @@ def train_sft(
     trainer = SFTTrainer(
         model=model,
         args=_config(output, settings),
-        train_dataset=sft_dataset(runs),
+        train_dataset=rows,
         processing_class=load_processor(model_folder),
     )
     trainer.train(resume_from_checkpoint=last)
