@@ -33,12 +33,39 @@ def test_a_truncated_file_gives_the_frames_before_the_break(suffix: str, tmp_pat
     whole = render(tmp_path / f"whole.{suffix}", recipe)
     with Video.open(cut(whole.path, tmp_path / f"cut.{suffix}", 0.6)) as video:
         assert 10 < video.info.frame_count <= 60
+        if suffix != "ts":  # a transport stream says nothing of what should follow
+            assert video.info.damaged_after_seconds == video.info.duration_seconds
         for t in whole.times_seconds[: video.info.frame_count]:
             frame = video.seek(t)
             assert number_of(frame.to_numpy()) == whole.number_at(frame.pts_seconds)
             assert t - 0.05 <= frame.pts_seconds <= t + 1e-6
         overview = video.frame_select(0, video.info.duration_seconds, nframes=20)
         assert len(overview) > 5
+
+
+@pytest.mark.parametrize("name", ["h264_mp4", "h264_mkv", "h264_ts", "h264_avi", "gif"])
+def test_a_whole_file_is_not_called_damaged(name: str, clip: Clips) -> None:
+    with Video.open(clip(name).path) as video:
+        assert video.info.damaged_after_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"), [("ts", {}), ("mp4", {}), ("mkv", {"cluster_time_limit": "300"})]
+)
+def test_damage_in_the_middle_costs_only_what_it_hits(
+    suffix: str, options: dict[str, str], tmp_path: Path
+) -> None:
+    recipe = Recipe(suffix=suffix, gop=6, container_options=options)
+    made = render(tmp_path / f"whole.{suffix}", recipe)
+    data = bytearray(made.path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 400] = b"\xa5" * 400
+    damaged = tmp_path / f"damaged.{suffix}"
+    damaged.write_bytes(data)
+    with Video.open(damaged) as video:
+        assert video.info.duration_seconds == pytest.approx(2.4, abs=0.1)
+        for t in (0.0, 0.3, 2.0, 2.3):
+            assert number_of(video.seek(t).to_numpy()) == made.number_at(t)
 
 
 def test_flipped_bits_never_crash(tmp_path: Path, clip: Clips) -> None:

@@ -38,9 +38,9 @@ def greys(path: Path, values: Sequence[float], transfer: int) -> Path:
     """Columns of grey in 10 bits, BT.2020, limited range, one frame."""
     luma = np.repeat(np.array(values), 64)
     with av.open(str(path), "w") as container:
-        params = f"log-level=error:colorprim=9:transfer={transfer}:colormatrix=9:qp=4"
-        options = {"x265-params": params, "preset": "ultrafast"}
-        stream = container.add_stream("libx265", rate=25, options=options)
+        named = {PQ: "smpte2084", HLG: "arib-std-b67"}[transfer]
+        params = f"colorprim=bt2020:transfer={named}:colormatrix=bt2020nc:qp=4"
+        stream = container.add_stream("libx264", rate=25, options={"x264-params": params})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = len(luma), 64, "yuv420p10le"
         planes = np.full((96, len(luma)), 512, np.uint16)

@@ -1,10 +1,11 @@
 """`Decoder.sweep`: every picture of a range once, in order, with those left out that were asked."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from clip_recipes import RECIPES
-from numbered_video import Clip, number_of
+from numbered_video import Clip, Recipe, number_of, render
 
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Skip
@@ -58,3 +59,22 @@ def test_a_sweep_ends_at_its_deadline(clip: Clips) -> None:
         with pytest.raises(DecodeTimeout):
             list(pictures)
     reader.close()
+
+
+def x265(**params: object) -> dict[str, str]:
+    listed = ":".join(f"{name}={value}" for name, value in params.items())
+    return {"x265-params": f"log-level=error:b-adapt=0:bframes=4:{listed}", "preset": "ultrafast"}
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+@pytest.mark.parametrize(("layers", "drops"), [(1, True), (3, False)])
+def test_only_single_layers_are_believed(
+    suffix: str, layers: int, drops: bool, tmp_path: Path
+) -> None:
+    params = {"temporal-layers": layers} if layers > 1 else {}
+    recipe = Recipe(suffix=suffix, codec="libx265", gop=30, options=x265(**params))
+    reader = LocalReader.open(render(tmp_path / f"a.{suffix}", recipe).path)
+    kept = swept(reader, 0, 60, "nonref")
+    reader.close()
+    assert all(index == number for index, number in kept)
+    assert (len(kept) < 60) == drops

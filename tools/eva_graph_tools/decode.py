@@ -17,6 +17,7 @@ from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.indexing.scan import Packet
 from eva_graph_tools.media import Source
+from eva_graph_tools.non_reference import tells_non_reference
 from eva_graph_tools.packets import NumberedPacket, PacketReader
 
 T = TypeVar("T")
@@ -24,8 +25,6 @@ Skip = Literal["none", "nonref", "nonkey"]
 
 # Pictures lost at the very end, within this time of the last decodable one, are shown as that one.
 _TAIL_SECONDS = 1.0
-# Codecs whose decoder drops a picture nothing refers to before decoding it, and is right about it.
-_TELLS_NON_REFERENCE = {"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "vc1", "vp8"}
 # How many key frames further back decoding starts when the nearest one does not yield the frame.
 _RETRIES = (0, 1, 8)
 
@@ -207,7 +206,8 @@ class Decoder:
         if by_position:
             last = None  # which packet holds a picture is not known
         position = int(np.searchsorted(index.order, begin))
-        spared = set(needed) if lean and self._tells_non_reference() else None
+        tells = lean and not by_position and tells_non_reference(self._reader.stream.codec_context)
+        spared = set(needed) if tells else None
         for frame in self._decoded(packets, last, spared):
             if by_position:
                 yield (position if position < index.frame_count else None), frame
@@ -249,10 +249,6 @@ class Decoder:
             if begin == key:
                 for frame in itertools.islice(self._decoded(packets, key, None), 1):
                     yield int(self.index.display_indices[key]), frame
-
-    def _tells_non_reference(self) -> bool:
-        name = self._reader.stream.codec_context.name
-        return name in _TELLS_NON_REFERENCE and self.index.stamped and not self.index.counted
 
     def _display_index(self, frame: av.VideoFrame) -> int | None:
         pts = frame.pts if frame.pts is not None else frame.dts

@@ -43,8 +43,10 @@ def assemble(
     shown = np.flatnonzero(columns.shown)
     if not len(shown) or stream.time_base is None:
         return None
-    shown_pts, first = np.unique(columns.pts[shown], return_index=True)
-    order = shown[first]
+    order = shown[np.argsort(columns.pts[shown], kind="stable")]  # nearly sorted: a pass or two
+    shown_pts = columns.pts[order]
+    distinct = np.concatenate(([True], shown_pts[1:] != shown_pts[:-1]))
+    order, shown_pts = order[distinct], shown_pts[distinct]
     key = columns.key.copy()
     key[0] = True
     return FrameIndex(
