@@ -21,6 +21,7 @@ from eva_graph_tools import (
     InvalidArguments,
     SeekOutOfRange,
     StoreError,
+    ToolError,
     Video,
 )
 from eva_graph_tools.cutting.encoding import display_matrix
@@ -398,3 +399,31 @@ def test_decoding_times_ascend_and_are_never_late(ticks: list[int], start: int, 
     assert all(at <= pts[number - first] for number, at in dts.items())
     if sorted(set(pts.tolist())) == pts.tolist():
         assert all(at == pts[number - first] for number, at in dts.items())
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from(["h264_mp4", "audio_first_mkv", "h264_ts", "mjpeg_avi"]),
+    st.lists(st.tuples(st.floats(0, 0.999), st.integers(0, 255)), max_size=60),
+    st.floats(0.3, 1),
+    st.booleans(),
+)
+def test_a_damaged_file_is_cut_or_refused(
+    clip: Clips, name: str, changes: list[tuple[float, int]], kept: float, exact: bool
+) -> None:
+    data = bytearray(clip(name).path.read_bytes())
+    for where, byte in changes:
+        data[int(where * len(data))] = byte
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / clip(name).path.name
+        source.write_bytes(data[: int(len(data) * kept)])
+        target = Path(folder) / "cut.mkv"
+        try:
+            with Video.open(source) as video:
+                duration = video.info.duration_seconds
+                video.cut(duration * 0.2, duration * 0.6, target, exact=exact)
+        except ToolError:
+            assert not target.exists()
+        else:
+            assert target.stat().st_size > 0
+        assert {path.name for path in Path(folder).iterdir()} <= {source.name, target.name}

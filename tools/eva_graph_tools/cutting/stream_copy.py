@@ -105,7 +105,8 @@ def _span(index: FrameIndex, request: CutRequest) -> _Span:
     first, last = request.frames(index)
     key = index.key_before(int(index.order[first]))
     start = int(index.pts[key])
-    shown = int(np.searchsorted(index.shown_pts, start))
+    shown = min(int(np.searchsorted(index.shown_pts, start)), index.frame_count - 1)
+    last = max(last, shown)  # in a damaged file the only key frame may lie after the start
     numbers = index.order[shown:]
     latest = np.maximum.accumulate(numbers)
     earliest_after = np.minimum.accumulate(numbers[::-1])[::-1]
