@@ -129,6 +129,8 @@ def test_labelling_decides_kto_rows(scripted: Path, tmp_path: Path) -> None:
     assert (sum(labels), len(labels)) == (report.desirable, report.desirable + report.undesirable)
     assert counts.dropped["not labelled yet, or fit for neither side"] == report.neither
     assert counts.labels["blind_guess"] == 3
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert f"| desirable | {report.desirable} |\n| undesirable | {report.undesirable} |" in card
 
 
 def test_repeats_are_left_out(scripted: Path, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def write_card(form: Form, counts: ExportCounts, provenance: Provenance) -> str:
         _table("Left out: records", counts.dropped),
         _table("Left out: rows of records that gave others", counts.left_out),
         _table("Labels", counts.labels),
+        _table("Decisions of labelling", counts.decisions),
         _table("Answers", counts.answers),
         _table("Stop reasons", counts.stop_reasons),
         _origin(counts, provenance),
@@ -59,8 +60,8 @@ def _contents(form: Form, counts: ExportCounts, provenance: Provenance) -> str:
     lines = ["## Contents", "", "| file | rows |", "| --- | ---: |"]
     lines += [f"| `{name}` | {counts.rows[name]} |" for name in sorted(counts.rows)]
     lines += ["", f"- {counts.turns} turns, {counts.frames} frames, {_delivery(provenance)}"]
-    for side, videos in sorted(counts.videos.items()):
-        lines.append(f"- {len(videos)} videos in {side}; no video is on both sides of the split")
+    sides = [f"{len(videos)} in {side}" for side, videos in sorted(counts.videos.items())]
+    lines.append(f"- videos: {_listed(sides)}; none is on both sides of the split")
     if counts.edited_turns:
         lines.append(f"- {counts.edited_turns} turns were edited by a person; no loss covers them")
     if form.re_encodes:

@@ -22,6 +22,7 @@ class ExportCounts:
         left_out: rows left out of records that gave others, by reason.
         videos: distinct videos by side.
         labels, stop_reasons, answers: of the exported records.
+        decisions: what KTO makes of the exported records.
         turns, edited_turns: of the exported records.
         non_canonical_turns: those whose text is encoded to other ids than were sampled.
         frames: shown in the exported records, each as often as it was shown.
@@ -36,6 +37,7 @@ class ExportCounts:
     labels: Counter[str] = field(default_factory=Counter)
     stop_reasons: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
+    decisions: Counter[str] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     turns: int = 0
@@ -50,6 +52,8 @@ class ExportCounts:
         self.labels.update(record.labels)
         self.stop_reasons[record.stop_reason or "unfinished"] += 1
         self.answers[{True: "right", False: "wrong", None: "not known"}[record.correct]] += 1
+        decision = {True: "desirable", False: "undesirable", None: "neither, or not labelled"}
+        self.decisions[decision[record.desirable]] += 1
         self.policies[f"{record.policy.name} ({record.policy.backend}, {record.dialect})"] += 1
         self.versions.update(f"{name} {number}" for name, number in record.versions.items())
         self.turns += len(record.turns)
