@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eva_graph_training.export.counts import ExportCounts
+
+    if find_spec("datasets") is None:
+        raise MissingExtra('exports need the train extra: pip install "eva-graph[train]"')
     from eva_graph_training.export.exporting import ExportRequest
 
 
@@ -77,6 +81,7 @@ def export(
     """
     from rich.console import Console
 
+    from eva_graph.errors import MissingExtra
     from eva_graph.trajectory import RecordFilter
     from eva_graph.trajectory.violations import violation_kinds
     from eva_graph_training.export.exporting import ExportRequest
