@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numbered_video import HEIGHT, WIDTH, Recipe, number_of, render
+from numbered_video import HEIGHT, WIDTH, Recipe, number_of, picture, render
 
 from eva_graph_tools import InvalidArguments, Video
 
@@ -118,3 +118,24 @@ def test_colours_follow_matrix_and_range(
     for k, colour in enumerate(COLOURS):
         middle = seen[height // 2, (2 * k + 1) * width // 10].astype(int)
         assert np.abs(middle - colour).max() <= 4, (colour, middle)
+
+
+@pytest.mark.parametrize("matrix", [3, 8, 10, 14, 196])
+def test_a_matrix_that_nobody_can_read_counts_as_none(matrix: int, tmp_path: Path) -> None:
+    path = tmp_path / "odd.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.codec_context.colorspace = matrix
+        for number in range(4):
+            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    with Video.open(path) as video:
+        assert number_of(video.seek(0.12).to_numpy()) == 3
+        assert number_of(video.zoom(0.05, (0.0, 0.0, 1.0, 1.0)).to_numpy()) == 1
+        made = video.cut(0, 0.16, tmp_path / "cut.mkv", exact=True)
+    with Video.open(made.path) as cut:
+        assert number_of(cut.seek(0.12).to_numpy()) == 3

@@ -27,6 +27,10 @@ Skip = Literal["none", "nonref", "nonkey"]
 _TAIL_SECONDS = 1.0
 # How many key frames further back decoding starts when the nearest one does not yield the frame.
 _RETRIES = (0, 1, 8)
+# Colour matrices (ISO/IEC 23091-2) that can be converted from: RGB, BT.709, none named, FCC,
+# BT.601 twice, SMPTE 240M, BT.2020. Others, ICtCp or what a damaged file claims, count as none.
+_CONVERTIBLE = {0, 1, 2, 4, 5, 6, 7, 9}
+_UNSPECIFIED = 2
 
 
 class Decoder:
@@ -240,6 +244,9 @@ class Decoder:
             self._damaged = True
             return []  # later packets may still decode
         self._damaged = self._damaged or any(frame.is_corrupt for frame in frames)
+        for frame in frames:
+            if frame.colorspace not in _CONVERTIBLE:
+                frame.colorspace = _UNSPECIFIED
         return frames
 
     def _keys(self, start_index: int, end_index: int) -> Iterator[tuple[int, av.VideoFrame]]:
