@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from eva_graph_training.export.counts import ExportCounts
-
-    if find_spec("datasets") is None:
-        raise MissingExtra('exports need the train extra: pip install "eva-graph[train]"')
     from eva_graph_training.export.exporting import ExportRequest
 
 
@@ -84,6 +81,9 @@ def export(
     from eva_graph.errors import MissingExtra
     from eva_graph.trajectory import RecordFilter
     from eva_graph.trajectory.violations import violation_kinds
+
+    if find_spec("datasets") is None:
+        raise MissingExtra('exports need the train extra: pip install "eva-graph[train]"')
     from eva_graph_training.export.exporting import ExportRequest
     from eva_graph_training.export.forms import FORMS
     from eva_graph_training.export.row import FrameDelivery
