@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ import numpy as np
 from eva_graph_tools import Frame
 
 MAGENTA = (255, 0, 255)
-_IN_ACCESS, _IN_OPEN = 0x1, 0x20
+_IN_ACCESS, _IN_OPEN, _IN_ISDIR = 0x1, 0x20, 0x40000000
+_EVENT = struct.Struct("=iIII")
 _EVENT_BYTES = 4096
 
 
@@ -48,10 +50,10 @@ class Canary:
         self.contacts.clear()
         try:
             yield
-            events = _read_some(watch)
+            opened = _names(_read_some(watch))
         finally:
             os.close(watch)
-        assert events == b"", "a canary's file was opened"
+        assert not opened, f"a canary's file was opened: {opened}"
         assert self.contacts == [], "a canary's address was contacted"
 
     @contextmanager
@@ -80,6 +82,17 @@ def _read_some(file: int) -> bytes:
         return os.read(file, _EVENT_BYTES)
     except BlockingIOError:
         return b""
+
+
+def _names(events: bytes) -> list[str]:
+    """Names of the files that were opened; opening the folder itself reads none."""
+    names = []
+    while events:
+        _, mask, _, length = _EVENT.unpack_from(events)
+        name, events = events[_EVENT.size :][:length], events[_EVENT.size + length :]
+        if not mask & _IN_ISDIR:
+            names.append(os.fsdecode(name.rstrip(b"\0")))
+    return names
 
 
 def _magenta(path: Path, codec: str, frames: int = 30) -> Path:

@@ -6,10 +6,13 @@ to the first look after an honest opening.
 
 import json
 import os
+import runpy
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":  # a worker is told where its parent imports from
-    sys.path[:] = json.loads(sys.argv[1])[0]
+    boot = Path(json.loads(sys.argv[1])[1][0], "isolation", "boot.py")
+    runpy.run_path(str(boot))["enter"](sys.argv[1])
 
 import struct
 import time

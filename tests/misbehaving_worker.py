@@ -3,16 +3,18 @@
 import ctypes
 import json
 import os
+import runpy
 import signal
 import socket
 import sys
+from pathlib import Path
 
 if __name__ == "__main__":  # a worker is told where its parent imports from
-    sys.path[:] = json.loads(sys.argv[1])[0]
+    boot = Path(json.loads(sys.argv[1])[1][0], "isolation", "boot.py")
+    runpy.run_path(str(boot))["enter"](sys.argv[1])
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np

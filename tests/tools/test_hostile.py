@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from canary import Canary
-from hostile_case import Case, Seen, Workshop, look_at
+from hostile_case import REFUSED, Case, Seen, Workshop, look_at
 from hostile_files import CASES, WAYS
 
 NATIVE = re.compile(r"\w+\.(c|h|cc|cpp|pyx?|pxd)\b:?\d*|0x[0-9a-f]{6,}|Errno|Traceback")
@@ -26,15 +26,22 @@ def paths(workshop: Workshop) -> dict[str, Path]:
     return {case.name: case.made(workshop) for case in CASES}
 
 
-@pytest.fixture(scope="module")
-def isolated(paths: dict[str, Path], workshop: Workshop) -> dict[str, Seen]:
-    """What comes of all files in workers; two at a time, for starting them takes longest."""
+def check_in_workers(cases: list[Case], paths: dict[str, Path], workshop: Workshop) -> None:
+    """Two at a time, for starting workers takes longest."""
 
-    def look(name: str) -> Seen:
-        return look_at(WAYS["isolated"], paths[name], workshop.canary)
+    def look(case: Case) -> Seen:
+        return look_at(WAYS["isolated"], paths[case.name], workshop.canary)
 
     with workshop.canary.watched(), ThreadPoolExecutor(2) as pool:
-        return dict(zip(paths, pool.map(look, paths), strict=True))
+        outcomes = list(zip(cases, pool.map(look, cases), strict=True))
+    wrong = {
+        case.name: f"{seen}: {seen.error}"
+        for case, seen in outcomes
+        if not case.expected.holds(seen)
+    }
+    assert wrong == {}
+    for _, seen in outcomes:
+        check_lines(seen)
 
 
 NAMES = [ascii(case.name) for case in CASES]
@@ -48,11 +55,14 @@ def test_what_comes_of_a_file(case: Case, paths: dict[str, Path], workshop: Work
     check_lines(seen)
 
 
-@pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_what_comes_of_a_file_in_a_worker(case: Case, isolated: dict[str, Seen]) -> None:
-    seen = isolated[case.name]
-    assert case.expected.holds(seen), f"{seen}, not {case.expected}"
-    check_lines(seen)
+def test_what_comes_of_files_in_workers(paths: dict[str, Path], workshop: Workshop) -> None:
+    cases = [case for case in CASES if case.expected is not REFUSED]
+    check_in_workers(cases, paths, workshop)
+
+
+@pytest.mark.slow
+def test_workers_refuse_what_is_refused(paths: dict[str, Path], workshop: Workshop) -> None:
+    check_in_workers([case for case in CASES if case.expected is REFUSED], paths, workshop)
 
 
 def check_lines(seen: Seen) -> None:

@@ -9,12 +9,17 @@ import sys
 import types
 
 
-def main() -> None:
-    """Serve the operations of the package."""
-    sys.path[:], places = json.loads(sys.argv[1])
+def enter(argument: str) -> None:
+    """Import from where the parent does, by the first argument of the script."""
+    sys.path[:], places = json.loads(argument)
     package = types.ModuleType("eva_graph_tools")
     package.__path__ = places
     sys.modules[package.__name__] = package
+
+
+def main() -> None:
+    """Serve the operations of the package."""
+    enter(sys.argv[1])
     from eva_graph_tools.isolation.worker import serve
     from eva_graph_tools.operations import OPERATIONS
 
