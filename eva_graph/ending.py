@@ -12,7 +12,7 @@ from eva_graph.blocks import blocks_of, frame_of, text_of
 from eva_graph.episode import Episode
 from eva_graph.errors import ContextOverflow, PolicyError
 from eva_graph.state import EvidenceDict, StopReason
-from eva_graph.trajectory.schema import utc_now
+from eva_graph.trajectory.clock import utc_now
 from eva_graph_tools import FrameRef
 
 _LABEL = re.compile(r"\[(\d+:\d{2}(?:\.\d{3})?)\]")

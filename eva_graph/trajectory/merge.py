@@ -67,8 +67,7 @@ def _wanted(
     held = out.written_times()
     for record in _finished(source):
         advance()
-        written = max(record.finished or "", record.amended or "")
-        if record.trajectory_id in held and written <= held[record.trajectory_id]:
+        if record.trajectory_id in held and record.written <= held[record.trajectory_id]:
             merged.duplicates += 1
             continue
         merged.duplicates += record.trajectory_id in held

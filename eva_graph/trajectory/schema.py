@@ -10,13 +10,13 @@ limit of a turn, the user-only delivery of images, a call's text and files, and 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory.clock import Moment
 from eva_graph.trajectory.migrations import migrate
 
 TRAJECTORY_VERSION: Final = 2
@@ -192,9 +192,9 @@ class Trajectory(_Record):
     trajectory_id: str
     created: str
     """When the episode began; UTC, ISO 8601."""
-    finished: str | None = None
-    """When it ended, to the microsecond (`utc_now`)."""
-    amended: str | None = None
+    finished: Moment | None = None
+    """When it ended, to the microsecond."""
+    amended: Moment | None = None
     """When something was last added to the finished record, e.g. labels."""
     video: VideoRecord
     question: str
@@ -241,6 +241,11 @@ class Trajectory(_Record):
         given, wanted = _plain(self.answer or ""), _plain(self.expected)
         return self.answer is not None and letters.get(given, given) == letters.get(wanted, wanted)
 
+    @property
+    def written(self) -> str:
+        """When it was finished or last amended; empty where nobody wrote that down."""
+        return max(self.finished or "", self.amended or "")
+
     def save(self, path: str | Path) -> None:
         """Write the record as one JSON file. Frames stay in the store they are in."""
         Path(path).write_text(self.to_line() + "\n", encoding="utf-8")
@@ -273,11 +278,6 @@ class Trajectory(_Record):
             return cls.from_line(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
             raise TrajectoryError(f"cannot read {path}: {error}") from None
-
-
-def utc_now() -> str:
-    """The time as records hold it: UTC, ISO 8601, microseconds; later times compare greater."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def _plain(text: str) -> str:

@@ -19,12 +19,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eva_graph.errors import TrajectoryError
+from eva_graph.trajectory.clock import utc_now
 from eva_graph.trajectory.filters import RecordFilter
 from eva_graph.trajectory.fold import fold
 from eva_graph.trajectory.journal import FileJournal
 from eva_graph.trajectory.record_index import Place, RecordIndex
 from eva_graph.trajectory.recovery import Recovered, unwritten
-from eva_graph.trajectory.schema import Trajectory, utc_now
+from eva_graph.trajectory.schema import Trajectory
 from eva_graph.trajectory.shards import SHARD_BYTES, ShardWriter, shard_files
 from eva_graph_tools import FrameStore
 
@@ -65,7 +66,10 @@ class RunStore:
         Raises:
             TrajectoryError: they are not all on disk.
         """
-        self.append_all(record.model_copy(update={"amended": utc_now()}) for record in records)
+        self.append_all(
+            record.model_copy(update={"amended": utc_now(after=record.written)})
+            for record in records
+        )
 
     def __len__(self) -> int:
         return self._index.count()

@@ -26,7 +26,9 @@ def start(run: Path, name: str, numbers: range) -> tuple[multiprocessing.Process
     return process, reader
 
 
-@pytest.mark.parametrize("each", [250, pytest.param(2_500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "each", [250, pytest.param(2_500, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+)
 def test_nothing_finished_is_lost_and_nothing_is_there_twice(each: int, tmp_path: Path) -> None:
     run = tmp_path / "run"
     writers = {name: start(run, name, range(each)) for name in WRITERS}

@@ -54,6 +54,8 @@ def test_what_is_fixed_for_the_episode(trajectory: Trajectory, clip: Path) -> No
         ({"version": 3}, "version 3 cannot be read here"),
         ({"version": None}, "version None"),
         ({"mood": "good"}, "mood"),
+        ({"finished": "yesterday"}, "finished"),
+        ({"amended": "2026-01-01T00:00:00Z"}, "amended"),
         ({"turns": 3}, "turns"),
         ({"video": {}}, "video"),
     ],

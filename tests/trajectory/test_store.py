@@ -16,8 +16,9 @@ from run_writer import OLD_RECORDS, journal_episode, old_record
 
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory import Recorder, RecordFilter, RunStore, Trajectory, read_records
+from eva_graph.trajectory.clock import utc_now
 from eva_graph.trajectory.migrations import MIGRATIONS, migrate
-from eva_graph.trajectory.schema import TRAJECTORY_VERSION, utc_now
+from eva_graph.trajectory.schema import TRAJECTORY_VERSION
 
 
 def record(trajectory_id: str, **changes: Any) -> Trajectory:
@@ -56,6 +57,16 @@ def test_the_record_finished_or_amended_last_counts(tmp_path: Path) -> None:
     assert [each.answer for each in second.records()] == ["amended", "yellow"]
     assert (first.get("a").amended or "") > newer
     assert len(shards(tmp_path)) == 2
+
+
+def test_an_amended_record_counts_though_clocks_differ(tmp_path: Path) -> None:
+    far = "2999-12-31T23:59:59.999999+00:00"
+    store = RunStore(tmp_path)
+    store.append(record("a", finished=far))
+    for label in ("first", "second"):
+        store.amend([store.get("a").model_copy(update={"labels": [label]})])
+        assert store.get("a").labels == [label]
+    assert store.get("a").amended == "3000-01-01T00:00:00.000001+00:00"
 
 
 def test_full_shards_are_not_written_to_again(tmp_path: Path) -> None:

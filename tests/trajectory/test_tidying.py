@@ -20,9 +20,9 @@ from eva_graph import VideoAgent
 from eva_graph.errors import TrajectoryError
 from eva_graph.testing import ScriptedPolicy
 from eva_graph.trajectory import Recorder, RunStore, require_sound
+from eva_graph.trajectory.clock import utc_now
 from eva_graph.trajectory.garbage import collect_garbage
 from eva_graph.trajectory.merge import merge_runs
-from eva_graph.trajectory.schema import utc_now
 from eva_graph_tools import ToolOutput, Video
 from eva_graph_tools.cached_looks import take_look
 
