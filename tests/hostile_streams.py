@@ -1,12 +1,12 @@
 """Streams that break off, lie, change or never end, in every container but MP4's boxes."""
 
 import struct
-import zlib
 from collections.abc import Callable
 from functools import partial
 from random import Random
 
 from clip_recipes import RECIPES
+from hostile_bytes import apng, gif, h264_of, ivf, start_codes, y4m
 from hostile_case import BROKEN, REFUSED, Case, Expected, Workshop, shows
 from numbered_video import Recipe
 
@@ -17,12 +17,12 @@ WRAPPING = Recipe(suffix="ts", ticks=tuple(range(95_443 * 25 - 30, 95_443 * 25 +
 SMALL = Recipe(suffix="ts", ticks=tuple(range(20)))
 UPRIGHT = Recipe(suffix="ts", stored_turns=1, ticks=tuple(range(40, 70)))
 UPRIGHT_RAW = Recipe(suffix="h264", stored_turns=1, ticks=tuple(range(30)))
+WITH_SOUND = Recipe(suffix="ts", audio_seconds=2, ticks=tuple(range(70, 100)))
 OTHER_CODEC = Recipe(suffix="ts", codec="mpeg2video", ticks=tuple(range(40, 70)))
 TWO_FRAMES = Recipe(suffix="mp4", ticks=(0, 1))
 ONE_FRAME_TS = Recipe(suffix="ts", ticks=(0,))
 ANY = (UnsupportedMedia, DecodeError)
 GIF_FRAMES = 100_000
-_PACKED_ROWS = 50
 
 
 def name_of(recipe: str | Recipe) -> str:
@@ -74,71 +74,6 @@ def _joined(name: str, *recipes: str | Recipe, expected: Expected) -> Case:
 
 def _made(name: str, make: Callable[[], bytes], expected: Expected) -> Case:
     return Case(name=name, make=lambda workshop: make(), expected=expected)
-
-
-def gif(width: int, height: int, frames: int) -> bytes:
-    """A GIF with a large canvas, on which each frame paints one pixel."""
-    head = b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
-    frame = b"\x21\xf9\x04\0\x04\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0)
-    return head + (frame + b"\x02\x02\x44\x01\x00") * frames + b"\x3b"
-
-
-def apng(width: int, height: int) -> bytes:
-    """An animated PNG as large as stated, whose data breaks off after some rows of zeros."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    control = struct.pack(">IIIIIHHBB", 0, width, height, 0, 0, 1, 25, 0, 0)
-    rows = zlib.compressobj(9)
-    row = bytes(width * 4 + 1)
-    packed = b"".join(rows.compress(row) for _ in range(min(height, _PACKED_ROWS))) + rows.flush()
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0))
-        + chunk(b"acTL", struct.pack(">II", 1, 0))
-        + chunk(b"fcTL", control)
-        + chunk(b"IDAT", packed)
-        + chunk(b"IEND", b"")
-    )
-
-
-def y4m(width: int, height: int, frames: int = 2) -> bytes:
-    return b"YUV4MPEG2 W%d H%d F25:1 C420\n" % (width, height) + b"FRAME\n\0\0\0\0" * frames
-
-
-def ivf(width: int, height: int, frames: int) -> bytes:
-    head = b"DKIF" + struct.pack("<HH4sHHIIII", 0, 32, b"VP80", width, height, 25, 1, frames, 0)
-    return head + (struct.pack("<IQ", 4, 0) + b"\0\0\0\0") * 3
-
-
-def h264_of(blocks_wide: int, blocks_high: int) -> bytes:
-    """A raw H.264 stream: parameters for a huge picture, then a slice of nothing."""
-    bits = "".join(
-        _golomb(value)
-        for value in (0, 0, 0, 0, 1)  # id, log2, order, its log2, references
-    )
-    bits += "0" + _golomb(blocks_wide - 1) + _golomb(blocks_high - 1) + "1100" + "1"
-    sps = b"\0\0\0\1\x67\x42\x00\x3e" + _bytes(bits)
-    pps = b"\0\0\0\1\x68" + _bytes(_golomb(0) * 2 + "00" + _golomb(0) * 3 + "0" * 3 + "1" * 3 + "1")
-    slice_ = b"\0\0\0\1\x65" + _bytes(_golomb(0) + _golomb(7) + _golomb(0) + "0000" + "1" * 40)
-    return (sps + pps + slice_) * 8
-
-
-def _golomb(value: int) -> str:
-    binary = f"{value + 1:b}"
-    return "0" * (len(binary) - 1) + binary
-
-
-def _bytes(bits: str) -> bytes:
-    padded = bits + "0" * (-len(bits) % 8)
-    return bytes(int(padded[at : at + 8], 2) for at in range(0, len(padded), 8))
-
-
-def _start_codes(prefix: bytes) -> bytes:
-    random = Random(5)
-    return b"".join(prefix + random.randbytes(60) for _ in range(2000))
 
 
 def _element(name: bytes, payload: bytes) -> bytes:
@@ -228,8 +163,8 @@ STREAM_CASES = (
     _made("nothing.y4m", lambda: y4m(0, 0), REFUSED),
     _made("4 billion frames.ivf", lambda: ivf(65_535, 65_535, 2**32 - 1), BROKEN),
     _made("huge.h264", lambda: h264_of(4096, 4096), BROKEN),
-    _made("start codes.h264", lambda: _start_codes(b"\0\0\0\1\x67"), BROKEN),
-    _made("start codes.mpg", lambda: _start_codes(b"\0\0\1\xba\0\0\1\xe0"), REFUSED),
+    _made("start codes.h264", lambda: start_codes(b"\0\0\0\1\x67"), BROKEN),
+    _made("start codes.mpg", lambda: start_codes(b"\0\0\1\xba\0\0\1\xe0"), REFUSED),
     _made("sync bytes.ts", lambda: (b"\x47" + bytes(187)) * 500, REFUSED),
     _made("no end.mkv", lambda: b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xff" * 50, REFUSED),
     _made("nested.mkv", lambda: b"\x1a\x45\xdf\xa3\x80" + b"\x18\x53\x80\x67\x01" * 9000, REFUSED),
@@ -270,6 +205,7 @@ STREAM_CASES = (
     _joined("resolution changes.h264", "h264_raw", UPRIGHT_RAW, expected=shows(60, 90)),
     _joined("two in one.ts", "h264_ts", "h264_ts", expected=shows(60, 120)),
     _joined("codec changes.ts", SMALL, OTHER_CODEC, expected=shows(20, 50)),
+    _joined("sound begins later.ts", "h264_ts", WITH_SOUND, expected=shows(60, 90)),
     _joined("two in one.mp4", "h264_mp4", "h264_mp4", expected=shows(60)),
     _joined("two in one.mkv", "h264_mkv", "h264_mkv", expected=shows(60, 120)),
     _joined("another behind it.mp4", "h264_mp4", "h264_ts", expected=shows(60)),

@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from random import Random
 
 import pytest
 from canary import Canary
+from clip_recipes import RECIPES
 from hostile_case import REFUSED, Case, Seen, Workshop, look_at
+from hostile_damage import damaged
 from hostile_files import CASES, WAYS
 
 NATIVE = re.compile(r"\w+\.(c|h|cc|cpp|pyx?|pxd)\b:?\d*|0x[0-9a-f]{6,}|Errno|Traceback")
@@ -63,6 +66,15 @@ def test_what_comes_of_files_in_workers(paths: dict[str, Path], workshop: Worksh
 @pytest.mark.slow
 def test_workers_refuse_what_is_refused(paths: dict[str, Path], workshop: Workshop) -> None:
     check_in_workers([case for case in CASES if case.expected is REFUSED], paths, workshop)
+
+
+@pytest.mark.parametrize("name", ["h264_mp4", "h264_mkv", "h264_ts", "h264_fragments", "mpeg4_avi"])
+def test_any_damage_is_told(name: str, workshop: Workshop) -> None:
+    whole, random = workshop.clip(name), Random(name)
+    path = workshop.folder / f"damaged.{RECIPES[name].suffix}"
+    for _ in range(30):
+        path.write_bytes(damaged(whole, random))
+        check_lines(look_at(WAYS["in process"], path, workshop.canary))
 
 
 def check_lines(seen: Seen) -> None:
