@@ -49,7 +49,7 @@ class Footage:
 
 
 FULL = Footage(name="720p", width=1280, height=720, segment_seconds=300, copies=(2, 12, 36))
-QUICK = Footage(name="quick", width=640, height=360, segment_seconds=32, copies=(1, 3, 6))
+QUICK = Footage(name="quick", width=448, height=252, segment_seconds=32, copies=(1, 3, 6))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,11 +55,11 @@ class Figure:
         if self.aim is None:
             return f"{shown:>14}"
         bound = "<=" if self.at_most else ">="
-        return f"{shown:>14}  aim {bound} {self.aim:<7g}{'MISSED' if self.missed else ''}"
+        return f"{shown:>14}  aim {bound} {self.aim:<6.3g} {'MISSED' if self.missed else ''}"
 
 
-def report(results: Results) -> int:
-    """Print everything; returns 1 if an aim is missed."""
+def report(results: Results, *, full: bool) -> int:
+    """Print everything; returns 1 if an aim is missed, unless the files were not the full ones."""
     _print_seconds(results)
     _print_frames(results)
     figures = [*_against(results), *_itself(results), *clip_figures(results)]
@@ -68,7 +68,10 @@ def report(results: Results) -> int:
     for figure in figures:
         print(f"  {figure.text:<{width}} {figure}")
     missed = [figure.text for figure in figures if figure.missed]
-    print("\nmissed: " + ("; ".join(missed) if missed else "nothing"))
+    if not full:
+        print("\nthe aims are for the full files: run without --quick")
+        return 0
+    print("".join(["\nmissed: ", *(f"\n  {text}" for text in missed or ["nothing"])]))
     return 1 if missed else 0
 
 
@@ -109,10 +112,15 @@ def _itself(results: Results) -> list[Figure]:
         )
         for what, kind in (("frame references", "references"), ("their bytes as well", "bytes"))
     ]
-    for job in ("hour", "window", "seek"):
-        over = samples.ratio(job, "needed packets", over=(job, "eva_graph_exact"))
-        text = f"CPU over that of the packets that must be decoded, {job}"
-        figures.append(Figure(text=text, value=over, aim=1.2, at_most=True))
+    for job, ours, aim in (
+        ("hour", "hour", 1.2),
+        ("window", "window", 1.2),
+        ("window", "window, without opening", None),
+        ("seek", "seek", 1.2),
+    ):
+        over = samples.ratio(job, "needed packets", over=(ours, "eva_graph_exact"))
+        text = f"CPU over that of the packets that must be decoded, {ours}"
+        figures.append(Figure(text=text, value=over, aim=aim, at_most=True))
     ours = results.peak_mb.get("eva_graph_exact")
     for name, method, aim in (
         ("the harness's structure", "harness", 1 / 3),
