@@ -67,29 +67,32 @@ def label_run(
         PolicyError: the judge failed.
         FrameMissing: the judge was to see a frame that is gone.
     """
-    chosen = rules() if taxonomy is None else tuple(taxonomy)
-    report = LabelReport(rules=chosen)
-
-    def amended() -> Iterator[Trajectory]:
-        ours = {rule.name for rule in chosen}
-        for record in store.records():
-            suffices = False if UNSUPPORTED in record.labels else None
-            if judge is not None and record.answer is not None:
-                suffices = judge.suffices(record, store.frames)
-            labelled = label_record(record, taxonomy=chosen, evidence_suffices=suffices)
-            report.add(labelled)
-            advance()
-            others = [name for name in record.labels if name not in ours]
-            update = {"labels": [*others, *labelled.reasons], "desirable": labelled.desirable}
-            if any(getattr(record, name) != value for name, value in update.items()):
-                yield record.model_copy(update=update)
-
+    report = LabelReport(rules=rules() if taxonomy is None else tuple(taxonomy))
+    amended = _amended(store, report, judge, advance)
     if write:
-        store.amend(amended())
+        store.amend(amended)
     else:
-        for _ in amended():
+        for _ in amended:
             continue
     return report
+
+
+def _amended(
+    store: RunStore, report: LabelReport, judge: Judge | None, advance: Callable[[], None]
+) -> Iterator[Trajectory]:
+    """The records whose labels or decision change; all are added to the report."""
+    ours = {rule.name for rule in report.rules}
+    for record in store.records():
+        suffices = False if UNSUPPORTED in record.labels else None
+        if judge is not None and record.answer is not None:
+            suffices = judge.suffices(record, store.frames)
+        labelled = label_record(record, taxonomy=report.rules, evidence_suffices=suffices)
+        report.add(labelled)
+        advance()
+        others = [name for name in record.labels if name not in ours]
+        labels, desirable = [*others, *labelled.reasons], labelled.desirable
+        if (labels, desirable) != (record.labels, record.desirable):
+            yield record.model_copy(update={"labels": labels, "desirable": desirable})
 
 
 def _found(facts: Facts, chosen: Sequence[Rule]) -> dict[str, str]:
