@@ -14,7 +14,7 @@ import pytest
 from clip_recipes import RECIPES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from numbered_video import Clip, Recipe, render
+from numbered_video import Clip, Recipe, number_of, render
 
 from eva_graph_tools import UnsupportedMedia, Video
 from eva_graph_tools.deadline import Deadline
@@ -242,3 +242,24 @@ def test_a_stream_without_pictures_has_no_index(tmp_path: Path) -> None:
         container.start_encoding()
     with pytest.raises(UnsupportedMedia), Video.open(tmp_path / "none.mkv"):
         pass
+
+
+@pytest.mark.parametrize("shift", [-2, 1, 3])
+def test_frames_are_right_where_the_list_of_key_frames_lies(
+    shift: int, clip: Clips, tmp_path: Path
+) -> None:
+    made = clip("long")
+    data = bytearray(made.path.read_bytes())
+    entries = data.index(b"stss", movie(bytes(data))[0]) + 12
+    for entry in (2, 3, 5):
+        at = entries + 4 * entry
+        (number,) = struct.unpack_from(">I", data, at)
+        struct.pack_into(">I", data, at, number + shift)
+    path = tmp_path / "lying.mp4"
+    path.write_bytes(data)
+    with Video.open(path) as video:
+        asked = [float(t) for t in video.frame_times_seconds][::3]
+        alone = [video.seek(t) for t in asked]
+        together = video.frames_at(asked)
+    for t, one, other in zip(asked, alone, together, strict=True):
+        assert number_of(one.to_numpy()) == number_of(other.to_numpy()) == made.number_at(t)
