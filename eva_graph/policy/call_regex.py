@@ -36,12 +36,16 @@ def _arguments(tool: Tool, form: Sequence[str]) -> str:
     required = {*schema.get("required", ()), *form}
     others = {name for one in tool.arguments.forms for name in one} - set(form)
     fields = [item for item in schema["properties"].items() if item[0] not in others]
-    text = ""
-    for index, (name, field) in enumerate(sorted(fields, key=lambda f: f[0] not in required)):
-        comma = ", " if index else ""
-        pair = f'{comma}"{re.escape(name)}": {_value(field)}'
-        text += pair if name in required else f"({pair})?"
-    return text
+    pairs = {name: f'"{re.escape(name)}": {_value(field)}' for name, field in fields}
+    needed = ", ".join(pair for name, pair in pairs.items() if name in required)
+    optional = [pair for name, pair in pairs.items() if name not in required]
+    if needed:
+        return needed + "".join(f"(, {pair})?" for pair in optional)
+    first = [
+        pair + "".join(f"(, {later})?" for later in optional[number + 1 :])
+        for number, pair in enumerate(optional)
+    ]
+    return f"({'|'.join(first)})?"
 
 
 def _value(field: Mapping[str, Any]) -> str:
@@ -55,6 +59,10 @@ def _kind(kind: Mapping[str, Any]) -> str:
             return _INTEGER
         case "number" if kind.get("maximum") == 1:
             return _FRACTION if "exclusiveMinimum" in kind else _FRACTION_OR_ZERO
+        case "number" if "exclusiveMinimum" in kind:
+            # One digit fewer than the greatest value has, so that it is never exceeded.
+            digits = len(str(int(kind.get("maximum", 10**6)))) - 2
+            return rf"[1-9][0-9]{{0,{digits}}}(\.[0-9]{{1,3}})?"
         case "number":
             return _NUMBER
         case "array":

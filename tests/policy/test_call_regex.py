@@ -57,9 +57,26 @@ def test_it_matches_what_we_write(start: Any, end: Any, nframes: int, resize: fl
 
 
 @pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("scene_detect", {}),
+        ("scene_detect", {"threshold": 20.5}),
+        ("scene_detect", {"end_time": "01:00", "nframes": 3}),
+        ("transcript", {"query": "das rote Auto"}),
+        ("transcript", {"query": "赤い車", "start_time": 3, "end_time": "01:00"}),
+        ("clip", {"start_time": 3, "end_time": 9, "nframes": 2}),
+    ],
+)
+def test_it_matches_calls_of_any_form(tool: str, arguments: dict[str, Any]) -> None:
+    assert PATTERN.fullmatch(write_call(tool, arguments))
+
+
+@pytest.mark.parametrize(
     "written",
     [
         "",
+        write_call("transcript", {}),
+        write_call("transcript", {"start_time": 3}),
         "{}",
         write_call("watch", {"time": 3}),
         write_call("seek", {}),
