@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eva_graph.trajectory import Trajectory
+from eva_graph.trajectory.token_chain import non_canonical_turns
 from eva_graph_tools import FrameRef
 from eva_graph_training.export.chat import ChatMessage, frames_of
 
@@ -65,8 +66,11 @@ class TokenCounter:
 
 
 def broken_prefixes(record: Trajectory) -> int:
-    """Turns that a server read back as other ids than were sampled: known without a tokenizer."""
-    return sum(turn.tokens is not None and not turn.tokens.prefix_ok for turn in record.turns)
+    """Turns that a server read back as other ids than were sampled: known without a tokenizer.
+
+    A prompt that departs from the ids before it because a person edited a call is none of them.
+    """
+    return len(non_canonical_turns(record))
 
 
 def _content(message: ChatMessage) -> list[dict[str, str]]:
