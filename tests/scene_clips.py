@@ -18,12 +18,17 @@ _WORLD = (360, 220)
 
 @dataclass(frozen=True, kw_only=True)
 class Shot:
-    """Frames of one world; `into` says how the next shot follows, over how many frames."""
+    """Frames of one world; `into` says how the next shot follows, over how many frames.
+
+    "dissolve", "fade", or "black", which is a fade that stays black for two thirds of its time. A
+    flash lasts three frames; light goes down by half within 25.
+    """
 
     frames: int
     into: str = "cut"
     over: int = 0
     flash_at: int | None = None
+    darkens_at: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,9 @@ def pictures(shots: Sequence[Shot]) -> Iterator[Pixels]:
             picture = _view(place, number)
             if shot.flash_at is not None and 0 <= number - begun - shot.flash_at < 3:
                 picture = np.clip(picture.astype(np.int16) + 150, 0, 255).astype(np.uint8)
+            if shot.darkens_at is not None:
+                share = min(1.0, max(0.0, (number - begun - shot.darkens_at) / 25))
+                picture = np.asarray(picture * (1 - share / 2)).astype(np.uint8)
             yield picture
         for step in range(shot.over):
             share = (step + 1) / (shot.over + 1)
@@ -67,7 +75,9 @@ def pictures(shots: Sequence[Shot]) -> Iterator[Pixels]:
 def _mixed(into: str, share: float, old: Pixels, new: Pixels) -> Pixels:
     if into == "dissolve":
         return np.asarray(old * (1 - share) + new * share).astype(np.uint8)
-    part, level = (old, 1 - 2 * share) if share < 0.5 else (new, 2 * share - 1)
+    steep = 2 if into == "fade" else 6
+    part, level = (old, 1 - steep * share) if share < 0.5 else (new, 1 - steep * (1 - share))
+    level = max(0.0, level)
     return np.asarray(part * level).astype(np.uint8)
 
 

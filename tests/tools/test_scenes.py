@@ -59,6 +59,10 @@ CLIPS = {
     "flashes": SceneClip(
         shots=[Shot(frames=80, flash_at=30), Shot(frames=80, flash_at=45)], options=FIXED_GOP
     ),
+    "light": SceneClip(shots=[Shot(frames=120, darkens_at=40)], options=FIXED_GOP),
+    "black": SceneClip(
+        shots=[Shot(frames=60, into="black", over=75), Shot(frames=60)], options=FIXED_GOP
+    ),
     "still": SceneClip(shots=[Shot(frames=120)], options=FIXED_GOP),
 }
 
@@ -138,6 +142,19 @@ def test_dissolves_and_fades_begin_a_scene_in_their_middle(clip: Callable[[str],
 def test_a_flash_begins_no_scene(clip: Callable[[str], Path]) -> None:
     with Video.open(clip("flashes")) as video:
         assert [scene.start_index for scene in video.scenes()] == [0, 80]
+
+
+def test_light_that_goes_down_begins_no_scene(clip: Callable[[str], Path]) -> None:
+    with Video.open(clip("light")) as video:
+        assert len(video.scenes()) == 1
+
+
+def test_a_long_black_is_one_boundary(clip: Callable[[str], Path]) -> None:
+    with Video.open(clip("black")) as video:
+        first, second = video.scenes()
+    assert first.begin == "start"
+    assert second.begin == "fade"
+    assert abs(second.start_index - CLIPS["black"].starts[1]) <= 8
 
 
 def test_a_video_without_changes_is_one_scene(clip: Callable[[str], Path]) -> None:

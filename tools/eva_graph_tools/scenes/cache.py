@@ -25,7 +25,7 @@ from eva_graph_tools.reader import Array, Opened
 Arrays = dict[str, Array]
 
 _VARIABLE = "EVA_GRAPH_SCENE_CACHE"
-_FORMAT = b"eva-graph scenes 1\n"
+_FORMAT = b"eva-graph scenes 2\n"
 _MAX_BYTES = 256 * 1024**2
 _KEPT_FRACTION = 0.9
 _DIGEST_BYTES = 32

@@ -39,12 +39,15 @@ class Around:
         unmixed: how far the picture is from being their equal mixture, as a part of `change`.
         contrast: the picture's standard deviation as a part of theirs.
         likeness: their correlation, -1 to 1, which brightness does not change.
+        restructured: median absolute difference between the two once their brightness is taken
+            off: near 0 where only a part of the picture changes, or the light.
     """
 
     change: Floats
     unmixed: Floats
     contrast: Floats
     likeness: Floats
+    restructured: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,4 +183,5 @@ def _around(flat: Floats, seconds: Seconds, deviation: Floats, reach_seconds: fl
         unmixed=np.asarray(mixture / np.maximum(change, _LEAST_DIFFERENCE), np.float32),
         contrast=np.asarray(deviation / typical, np.float32),
         likeness=np.asarray(product / spread, np.float32),
+        restructured=np.median(np.abs(centred[before] - centred[after]), axis=1),
     )

@@ -10,7 +10,7 @@ _REACH = 3
 Series = npt.NDArray[np.floating[Any]]
 
 
-def beside(values: Series) -> Series:
+def level_beside(values: Series) -> Series:
     """For each value the mean of the three before it or after it, whichever is greater.
 
     Where motion begins or ends one side alone is high: its edge is no peak.

@@ -23,7 +23,7 @@ from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.index import FrameIndex
 from eva_graph_tools.media import Source, open_source
 from eva_graph_tools.reader import Opened, Reader, Reply
-from eva_graph_tools.scenes.peaks import beside
+from eva_graph_tools.scenes.peaks import level_beside
 
 if TYPE_CHECKING:
     from eva_graph_tools.operations import Media  # which registers this module's operation
@@ -172,7 +172,7 @@ def _jumps(values: Bytes) -> Positions:
     coarse = values[:, 1::3, 1::3].reshape(len(values), -1).astype(np.int16)
     step = np.zeros(len(values))
     step[1:] = np.abs(np.diff(coarse, axis=0)).mean(axis=1)
-    jumps = (step >= _LEAST_JUMP) & (step >= _JUMP_OVER_NEIGHBOURS * beside(step))
+    jumps = (step >= _LEAST_JUMP) & (step >= _JUMP_OVER_NEIGHBOURS * level_beside(step))
     return np.flatnonzero(jumps)
 
 

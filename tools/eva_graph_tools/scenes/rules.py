@@ -2,8 +2,9 @@
 
 A *cut* changes the picture far more than its neighbours do, makes most of the change in one step,
 and what was there before does not come back within a moment (a flash, a whip-pan and back). In a
-*dissolve* the picture is the mixture of what is before and after it, and has less contrast than
-either. In a *fade* it goes flat between two pictures that are not.
+*dissolve* the picture is the mixture of what is before and after it, has less contrast than either,
+and the two differ all over and not in brightness alone. In a *fade* it goes flat between two
+pictures that are not, for however long.
 """
 
 from bisect import bisect
@@ -20,7 +21,7 @@ from eva_graph_tools.scenes.measuring import (
     Seconds,
     neighbours,
 )
-from eva_graph_tools.scenes.peaks import beside
+from eva_graph_tools.scenes.peaks import level_beside
 from eva_graph_tools.scenes.scene_list import Boundary, Kind
 
 DEFAULT_THRESHOLD = 27.0
@@ -38,6 +39,7 @@ _FLAT = 0.3
 _LEAST_DEVIATION = 8.0
 _LEAST_MIX_CHANGE = 15.0
 _MOST_UNMIXED, _MOST_CONTRAST, _MOST_BOTH, _MOST_LIKENESS = 0.45, 0.94, 1.25, 0.9
+_LEAST_RESTRUCTURED = 12.0
 _RUN_GAP_SECONDS = 0.25
 _LEAST_RUN = 3
 _APART_SECONDS = 0.4
@@ -65,7 +67,7 @@ def _boundary(measures: Measures, position: int, kind: Kind, sure: float) -> Bou
 
 def _cuts(measures: Measures, threshold: float) -> list[tuple[int, float]]:
     content, step = measures.content, measures.step
-    peak = content / np.maximum(beside(content), 1.0)
+    peak = content / np.maximum(level_beside(content), 1.0)
     strong = (content >= threshold) & (peak >= _STRONG_PEAK)
     weak = (content >= _WEAK_SHARE * threshold) & (peak >= _WEAK_PEAK)
     sudden = (step >= _SHARE_OF_CHANGE * measures.short.change) & (step >= _LEAST_STEP)
@@ -109,20 +111,22 @@ def _away(seconds: Seconds, times: Seconds) -> Seconds:
 
 
 def _fades(measures: Measures) -> list[int]:
-    flat = np.zeros(len(measures.indices), np.bool_)
-    least_beside = np.zeros(len(measures.indices), np.float32)
-    for reach in (SHORT_SECONDS, REACH_SECONDS):
-        before, after = neighbours(measures.seconds, reach)
-        least = np.minimum(measures.deviation[before], measures.deviation[after])
-        least_beside = np.maximum(least_beside, least)
-        flat |= (least >= _LEAST_DEVIATION) & (measures.deviation < _FLAT * least)
-    # A flash or a hard cut goes flat in one step, which is larger than a picture's contrast.
-    sudden = measures.step >= np.maximum(least_beside, _STRONG_PEAK * beside(measures.step))
-    return [
-        int(run[np.argmin(measures.deviation[run])])
-        for run in _runs(measures, flat)
-        if not sudden[run[0] : run[-1] + 2].any()
-    ]
+    deviation = measures.deviation
+    before, after = neighbours(measures.seconds, REACH_SECONDS)
+    beside = np.minimum(deviation[before], deviation[after])
+    near = [deviation[side] for side in neighbours(measures.seconds, SHORT_SECONDS)]
+    beside = np.maximum(beside, np.minimum(*near))
+    jumps = measures.step >= _STRONG_PEAK * level_beside(measures.step)
+    found = []
+    for run in _runs(measures, (deviation < _LEAST_DEVIATION) | (deviation < _FLAT * beside)):
+        around = min(deviation[before[run[0]]], deviation[after[run[-1]]])
+        flattest = int(run[np.argmin(deviation[run])])
+        within = slice(run[0], run[-1] + 2)
+        # A flash or a hard cut goes flat in one step, which is larger than a picture's contrast.
+        sudden = bool(np.any(jumps[within] & (measures.step[within] >= around)))
+        if not sudden and around >= max(_LEAST_DEVIATION, deviation[flattest] / _FLAT):
+            found.append(int(run[len(run) // 2]))
+    return found
 
 
 def _dissolves(measures: Measures, taken: Seconds) -> list[tuple[int, Kind, float]]:
@@ -130,12 +134,23 @@ def _dissolves(measures: Measures, taken: Seconds) -> list[tuple[int, Kind, floa
     mixed = np.zeros(len(measures.indices), np.bool_)
     both = np.full(len(measures.indices), np.inf, np.float32)
     for around, reach in ((measures.short, SHORT_SECONDS), (measures.long, REACH_SECONDS)):
-        matches = _is_mixture(around) & (away >= _CLEARANCE * reach)
+        free = (away >= _CLEARANCE * reach) & _between_pictures(measures, reach)
+        matches = free & _is_mixture(around)
         mixed |= matches
         both[matches] = np.minimum(both, around.unmixed + around.contrast)[matches]
     runs = [run for run in _runs(measures, mixed) if len(run) >= _LEAST_RUN]
     centres = [int(run[np.argmin(both[run])]) for run in runs]
     return [(at, "dissolve", float(0.5 + _MOST_BOTH - both[at])) for at in centres]
+
+
+def _between_pictures(measures: Measures, reach: float) -> Mask:
+    """Where there are pictures that far to both sides, and neither is flat."""
+    before, after = neighbours(measures.seconds, reach)
+    pictured = np.minimum(measures.deviation[before], measures.deviation[after])
+    inside = (measures.seconds - reach >= measures.seconds[0]) & (
+        measures.seconds + reach <= measures.seconds[-1]
+    )
+    return np.asarray(inside & (pictured >= _LEAST_DEVIATION))
 
 
 def _is_mixture(around: Around) -> Mask:
@@ -145,6 +160,7 @@ def _is_mixture(around: Around) -> Mask:
         & (around.contrast <= _MOST_CONTRAST)
         & (around.unmixed + around.contrast <= _MOST_BOTH)
         & (around.likeness <= _MOST_LIKENESS)
+        & (around.restructured >= _LEAST_RESTRUCTURED)
     )
 
 
