@@ -3,6 +3,7 @@
 import errno
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -339,6 +340,18 @@ print(video._reader._crew._idle[0].usable, video.seek(2.0).pts_seconds)
     argv = [sys.executable, "-W", "ignore", "-c", program, str(clip("h264_mp4").path)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "2.0"]
+
+
+def test_a_system_that_is_full_says_so(clip: Clips) -> None:
+    with nothing_left():
+        path = clip("h264_mp4").path
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files() + 2, hard))
+        try:
+            with pytest.raises(DecodeError, match=r"no process .* \(Too many open files\)"):
+                open_isolated(path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_system_without_limits_says_so(clip: Clips, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,20 +51,14 @@ class Worker:
     """A worker process that has been asked to open a file. One caller at a time."""
 
     def __init__(self, argv: Sequence[str], path: Path) -> None:
-        """Start the process; `open` makes it open the file."""
+        """Start the process; `open` makes it open the file.
+
+        Raises:
+            DecodeError: the system lets no process start.
+        """
         self._path = path
         self._owner = os.getpid()
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            cwd="/",
-            env=_environment(),
-            start_new_session=True,
-        )
-        process = self._process
+        self._process = process = _started(argv, path.name)
         self._link = Link(process.stdin, process.stdout, process.stderr)
         self._in_step = True
 
@@ -152,6 +146,23 @@ class Worker:
         if self._link.last_words:
             error.add_note(self._link.last_words.decode(errors="replace"))
         return error
+
+
+def _started(argv: Sequence[str], name: str) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own interpreter and script
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+        )
+    except OSError as error:
+        line = f"no process to read it in can be started ({error.strerror})"
+        raise DecodeError(f"{name}: {line}") from error
 
 
 def _environment() -> dict[str, str]:
