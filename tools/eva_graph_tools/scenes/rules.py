@@ -35,7 +35,7 @@ _RETURNED = 0.65
 _SLACK_SECONDS = 0.05
 _SHARE_OF_CHANGE = 0.4
 _LEAST_STEP = 4.0
-_FLAT = 0.3
+_FLAT, _BLANK, _LEAST_PICTURED = 0.3, 4.0, 5.0
 _LEAST_DEVIATION = 8.0
 _LEAST_MIX_CHANGE = 15.0
 _MOST_UNMIXED, _MOST_CONTRAST, _MOST_BOTH, _MOST_LIKENESS = 0.45, 0.94, 1.25, 0.9
@@ -118,13 +118,13 @@ def _fades(measures: Measures) -> list[int]:
     beside = np.maximum(beside, np.minimum(*near))
     jumps = measures.step >= _STRONG_PEAK * level_beside(measures.step)
     found = []
-    for run in _runs(measures, (deviation < _LEAST_DEVIATION) | (deviation < _FLAT * beside)):
+    for run in _runs(measures, (deviation < _BLANK) | (deviation < _FLAT * beside)):
         around = min(deviation[before[run[0]]], deviation[after[run[-1]]])
         flattest = int(run[np.argmin(deviation[run])])
         within = slice(run[0], run[-1] + 2)
         # A flash or a hard cut goes flat in one step, which is larger than a picture's contrast.
         sudden = bool(np.any(jumps[within] & (measures.step[within] >= around)))
-        if not sudden and around >= max(_LEAST_DEVIATION, deviation[flattest] / _FLAT):
+        if not sudden and around >= max(_LEAST_PICTURED, deviation[flattest] / _FLAT):
             found.append(int(run[len(run) // 2]))
     return found
 
