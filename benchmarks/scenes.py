@@ -8,7 +8,8 @@ PySceneDetect runs as it comes: its OpenCV backend, its own downscaling, its own
 seconds are user and system of this process, opening counted, imports not, nothing cached; methods
 take turns in shuffled order; figures are medians. A boundary counts as found within 2 frames of a
 cut and within 8 of a dissolve or a fade, one finding for each; the rest is false. Thresholds were
-tuned on footage of other seeds (see `scenes_footage`), never on the one scored.
+tuned on footage of other seeds (see `scenes_footage`) and on clips that a camera took, never on the
+footage scored.
 """
 
 import argparse
