@@ -64,7 +64,7 @@ def test_each_sets_own_layout(benchmark: str, tmp_path: Path, videos: Path) -> N
     assert (question.question, question.asked_options, question.answer) == (STEM, OPTIONS, "C")
     assert not question.missing
     verbatim = load_one(path, benchmark, videos, profile="reference")
-    assert verbatim.question == PROMPTS[benchmark]
+    assert (verbatim.question, verbatim.answer) == (PROMPTS[benchmark], "C")
 
 
 def test_what_sets_know_beside_the_question(tmp_path: Path, videos: Path) -> None:

@@ -97,7 +97,7 @@ def _question(
         video=one.video if video is None else str(video),
         question=_prompt(benchmark, one, split) if verbatim else split.question,
         options=options,
-        answer=one.answer if verbatim else answer,
+        answer=one.answer if verbatim and one.prompt is not None else answer,
         time_reference=stretches,
         subtitles=None if subtitles is None else str(subtitles),
         duration_bucket=one.duration_bucket,
