@@ -44,8 +44,9 @@ def points_text(estimate: Estimate) -> str:
 
 
 def asked_text(estimate: Estimate) -> str:
-    """`210 questions, 31 videos, design effect 1.8`."""
-    text = f"{estimate.questions:,} questions, {estimate.videos:,} videos"
+    """What an interval rests on, e.g. `…, 210 questions, 31 videos, design effect 1.8`."""
+    counts = f"{estimate.questions:,} questions, {estimate.videos:,} videos"
+    text = f"95 % interval clustered by video, {counts}"
     effect = estimate.design_effect
     return text if effect is None else f"{text}, design effect {effect:.1f}"
 

@@ -57,10 +57,10 @@ class Gate:
             (self.unasked, "never asked"),
         )
         told = ", ".join(f"{count:,} {name}" for count, name in counts if count)
-        share = f"{self.share:.1%} of the questions failed in silence"
+        share = f"{100 * self.share:.1f} % of the questions failed in silence"
         if self.valid:
             return f"valid: {share} ({told})" if told else "valid: nothing failed in silence"
-        limit = f"more than {self.threshold:.1%}"
+        limit = f"more than {100 * self.threshold:.1f} %"
         return f"INVALID: {share}, {limit} ({told or 'there are none'})"
 
 

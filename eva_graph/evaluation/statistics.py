@@ -10,6 +10,8 @@ as independent makes intervals too narrow, so everything here is clustered by vi
   tell it too low, and none where all answers agree.
 * A paired difference: the mean of the questions' differences, with the same variance and t, after
   one pseudo-pair in favour of each side (Bonett and Price 2012), so that no interval has no width.
+* Neither interval is narrower than that of independent questions: few videos may look more even
+  than chance by luck.
 * McNemar's test of the questions that flipped: exact (binomial) up to `EXACT_FLIPS`, beyond that
   chi-squared with continuity correction. It takes flips as independent; the interval does not.
 """
@@ -82,7 +84,7 @@ def proportion(observations: Sequence[Observation], *, confidence: float = CONFI
         return Estimate(value=share, low=0.0, high=1.0, questions=len(values), videos=videos)
     effect = _design_effect(observations, videos)
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    size = len(values) / max(effect, 1.0)  # luck in how even videos are must not narrow it
+    size = len(values) / max(effect, 1.0)
     size *= (z / t_quantile(confidence, videos - 1)) ** 2
     low, high = _wilson(share, size, z)
     return Estimate(
@@ -106,7 +108,9 @@ def difference(observations: Sequence[Observation], *, confidence: float = CONFI
         return Estimate(value=mean, low=-1.0, high=1.0, questions=len(values), videos=videos)
     padded = [*observations, ("\0gained", 1.0), ("\0lost", -1.0)]
     centre = sum(value for _, value in padded) / len(padded)
-    reach = t_quantile(confidence, videos - 1) * math.sqrt(_variance_of_mean(padded))
+    alone = [(str(number), value) for number, (_, value) in enumerate(padded)]
+    variance = max(_variance_of_mean(padded), _variance_of_mean(alone))
+    reach = t_quantile(confidence, videos - 1) * math.sqrt(variance)
     return Estimate(
         value=mean,
         low=max(-1.0, centre - reach),

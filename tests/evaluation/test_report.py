@@ -130,7 +130,7 @@ def test_silent_failures_make_a_run_invalid(failing: dict[str, Any], counted: st
     assert (passed.valid, getattr(passed, counted), passed.affected) == (True, 1, 1)
     failed = report([*good, *(row(98 + extra, False, **failing) for extra in range(3))]).gate
     assert (failed.valid, failed.affected) == (False, 3)
-    assert failed.verdict.startswith("INVALID: 3.0%")
+    assert failed.verdict.startswith("INVALID: 3.0 %")
     assert report([*good, row(98, False, **failing)], threshold=0.0).gate.valid is False
 
 
@@ -160,8 +160,10 @@ def test_the_report_on_a_terminal() -> None:
     made = report([*rows(30, 20), unasked(30)], asked_for={"benchmark": "lvbench"})
     text = shown(render_report(made))
     assert "benchmark lvbench" in text
-    assert re.search(r"accuracy 66\.7 % \(\d+\.\d to \d+\.\d\), 30 questions, 10 videos", text)
-    assert "INVALID: 3.2% of the questions failed in silence" in text
+    assert re.search(
+        r"accuracy 66\.7 % \(\d+\.\d to \d+\.\d\), 95 % interval clustered by video, 30", text
+    )
+    assert "INVALID: 3.2 % of the questions failed in silence" in text
     for part in (
         "under 2 min",
         "reasoning",
@@ -258,7 +260,7 @@ def test_runs_that_cannot_be_compared() -> None:
 def test_an_invalid_run_makes_the_comparison_invalid() -> None:
     found = compare(rows(10, 5), [*rows(9, 5), row(9, False, error="down")])
     assert not found.valid
-    assert "INVALID: 10.0%" in shown(render_comparison(found))
+    assert "INVALID: 10.0 %" in shown(render_comparison(found))
     data = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (data["valid"], data["verdicts"][1][:7]) == (False, "INVALID")
 

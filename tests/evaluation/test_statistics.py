@@ -108,6 +108,15 @@ def test_repeating_each_question_tells_nothing_new() -> None:
     assert (repeated.low, repeated.high) == pytest.approx((single.low, single.high), abs=1e-3)
 
 
+def test_videos_that_look_even_by_luck_narrow_nothing() -> None:
+    even = [(str(number % 10), float(number // 10 % 2)) for number in range(200)]
+    alone = [(str(number), value) for number, (_, value) in enumerate(even)]
+    for estimate in (proportion, difference):
+        low, high = estimate(even).low, estimate(even).high
+        assert low < estimate(alone).low
+        assert high > estimate(alone).high
+
+
 def test_answers_that_all_agree_keep_a_width() -> None:
     estimate = proportion([(str(number % 10), 1.0) for number in range(1_000)])
     assert estimate.high == 1.0
