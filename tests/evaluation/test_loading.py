@@ -223,6 +223,14 @@ def test_own_questions(tmp_path: Path, videos: Path) -> None:
     [
         ("custom", {"video": "door", "question": "Why?", "anwser": "B"}, "unknown field `anwser`"),
         ("custom", {"video": "door"}, "has no `question`"),
+        ("custom", {"video": "door", "question": " "}, "has no `question`"),
+        ("custom", {"video": "door", "question": "\ud800"}, "`question` is not valid Unicode"),
+        ("custom", {"video": "door", "question": "Why?", "options": ["So"]}, "options need two"),
+        (
+            "custom",
+            {"video": "door", "question": "Why?", "options": {"1": "So", "2": "No"}},
+            "options need two texts or more, by letters",
+        ),
         ("custom", {"video": ["door"], "question": "Why?"}, "`video` must be text, not list"),
         ("mlvu", {**unified("mlvu"), "videos": []}, "`videos` names no video"),
         ("mlvu", {**unified("mlvu"), "prompt": []}, "`prompt` has no text of a user"),

@@ -6,9 +6,12 @@ import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Final
 
 from eva_graph.evaluation.benchmarks.annotation_files import Row
+
+_LETTERS: Final = frozenset(ascii_uppercase)
+_MOST: Final = len(ascii_uppercase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +53,14 @@ def text_field(row: Row, *names: str, required: bool = True) -> str | None:
     """
     for name in names:
         value = row.values.get(name)
-        if value is None or value == "":
+        if value is None or (isinstance(value, str) and not value.strip()):
             continue
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise row.fault(f"`{name}` must be text, not {type(value).__name__}")
-        return str(value)
+        text = str(value)
+        if any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise row.fault(f"`{name}` is not valid Unicode text")
+        return text
     if required:
         raise row.fault(f"has no `{names[0]}`")
     return None
@@ -83,14 +89,22 @@ def lettered(row: Row, value: Any) -> dict[str, str]:
     """Options by letter, from texts by letter or from a list whose texts may carry their letters.
 
     Raises:
-        InvalidRequest: neither, or more than there are letters.
+        InvalidRequest: neither, letters that are none, or fewer than two options.
     """
     if isinstance(value, Mapping):
-        texts = {str(letter).strip(): text for letter, text in value.items()}
-        return {letter: str(text) for letter, text in texts.items() if text is not None}
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) > 26:
-        raise row.fault("options must be texts by letter or a list of at most 26")
-    named = dict(zip(ascii_uppercase, map(str, value), strict=False))
+        texts = {str(letter).strip().upper(): text for letter, text in value.items()}
+        options = {letter: str(text) for letter, text in texts.items() if text is not None}
+    elif isinstance(value, Sequence) and not isinstance(value, str) and len(value) <= _MOST:
+        options = _unmarked(dict(zip(ascii_uppercase, map(str, value), strict=False)))
+    else:
+        raise row.fault(f"options must be texts by letter or a list of at most {_MOST}")
+    if len(options) < 2 or not all(letter in _LETTERS for letter in options):
+        raise row.fault("options need two texts or more, by letters from A to Z")
+    return options
+
+
+def _unmarked(named: dict[str, str]) -> dict[str, str]:
+    """The texts without their letters, where all of them carry them."""
     marked = all(
         text.startswith((f"{letter}. ", f"{letter}: ", f"({letter}) "))
         for letter, text in named.items()
