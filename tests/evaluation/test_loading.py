@@ -133,7 +133,8 @@ def test_parquet_without_pyarrow(
 
 
 def test_a_table_of_lvbench(tmp_path: Path, videos: Path) -> None:
-    row = {**FLAT_LVBENCH, "question_type": "['reasoning', 'event understanding']"}
+    types = "['reasoning', 'event understanding']"
+    row = {**FLAT_LVBENCH, "question_type": types, "note": "one\u2028line\x0bonly"}
     with (tmp_path / "rows.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, row)
         writer.writeheader()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import importlib
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ def _line_values(file: Path, text: str) -> Iterator[Any]:
 def _table_values(text: str, delimiter: str) -> Iterator[dict[str, Any]]:
     limit = csv.field_size_limit(_MAX_FIELD_CHARACTERS)
     try:
-        lines = text.splitlines(keepends=True)
+        lines = io.StringIO(text, newline="")
         for row in csv.DictReader(lines, delimiter=delimiter, strict=True):
             yield {name: value for name, value in row.items() if name is not None}
     finally:
