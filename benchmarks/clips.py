@@ -32,8 +32,8 @@ def measure(files: Files, staff: dict[str, Worker], results: Results, round_numb
         try:
             reply = staff[method].ask(path=str(files.usual), start=start, end=end)
         except WorkerLost as error:
-            print(f"clip: {error}; left out from here on", flush=True)
-            del staff[method]
+            print(f"  clip: {error}; it goes on in a new one", flush=True)
+            staff[method].restart()
             continue
         results.samples.add("clip", method, reply["cpu"])
         off = [

@@ -106,8 +106,7 @@ class Matrix:
                 path=str(clip.path), times=times, timeout_seconds=_FILE_SECONDS
             )
         except WorkerLost as error:
-            self._staff[method].close()
-            self._staff[method] = Worker(method, "exactness_worker.py")
+            self._staff[method].restart()
             return Score(0, len(asked), clock, error=str(error))
         score = Score(0, len(asked), clock, error=reply.get("error"))
         for t, answer in zip(asked, reply["answers"], strict=True):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,15 +25,18 @@ class Worker:
     """One method in its process. `missing` says why it cannot be measured, if it cannot."""
 
     def __init__(self, method: str, script: str = "worker.py") -> None:
-        self.method = method
+        self.method, self._script = method, script
         self._home = tempfile.TemporaryDirectory()
+        self._start()
+
+    def _start(self) -> None:
         environment = os.environ | {
             "XDG_CACHE_HOME": self._home.name,
             "OMP_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
         }
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name(script)), method],
+            [sys.executable, str(Path(__file__).with_name(self._script)), self.method],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -46,7 +49,7 @@ class Worker:
         """Send a request and wait for its reply.
 
         Raises:
-            WorkerLost: it crashed, or took longer; it cannot be asked again.
+            WorkerLost: it crashed, or took longer; `restart` before it is asked again.
         """
         assert self._process.stdin is not None
         try:
@@ -56,14 +59,23 @@ class Worker:
             raise WorkerLost(f"{self.method}: its process has ended") from error
         return self._reply(timeout_seconds)
 
+    def restart(self) -> None:
+        """Go on with a new process."""
+        self._end()
+        self._start()
+
     def close(self) -> None:
         """End the process."""
+        self._end()
+        self._home.cleanup()
+
+    def _end(self) -> None:
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                pipe.close()
-        self._home.cleanup()
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
     def _reply(self, timeout_seconds: float) -> dict[str, Any]:
         assert self._process.stdout is not None

@@ -39,6 +39,7 @@ METHODS = (
 _INFORMATION = {"torchcodec_approximate"}  # not exact on files in general: two rounds are enough
 _SEEKS = 8
 _AGAIN_TIMES = 200
+_TRIES = 2  # decord crashes now and then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +99,21 @@ class Run:
             self._again()
 
     def _do(self, job: Job, method: str, path: str) -> None:
+        for _ in range(_TRIES):
+            try:
+                self._measure(job, method, path)
+                return
+            except WorkerLost as error:
+                print(f"  {job.name}: {error}; again, in a new one", flush=True)
+                self._staff[method].restart()
+
+    def _measure(self, job: Job, method: str, path: str) -> None:
         worker = self._staff[method]
-        try:
-            opened = worker.ask(do="open", path=path)
-            asked = [look.to_json() for look in job.looks]
-            taken = worker.ask(do="take", looks=asked, files=job.files)
-            if job.name == "hour" and method not in self.results.peak_mb:
-                self.results.peak_mb[method] = worker.ask(do="memory")["peak_mb"]
-        except WorkerLost as error:
-            print(f"{job.name}: {error}; left out from here on", flush=True)
-            del self._staff[method]
-            return
+        opened = worker.ask(do="open", path=path)
+        asked = [look.to_json() for look in job.looks]
+        taken = worker.ask(do="take", looks=asked, files=job.files)
+        if job.name == "hour" and method not in self.results.peak_mb:
+            self.results.peak_mb[method] = worker.ask(do="memory")["peak_mb"]
         cpu = taken["cpu"] + (0 if job.warm else opened["cpu"])
         print(f"  {job.name}: {method} {cpu:.3f} CPU s in {taken['wall']:.1f} s", flush=True)
         self.results.samples.add(job.name, method, cpu)
