@@ -40,6 +40,7 @@ _OTHER = re.compile(
     rf"(?:([B-HJ-Z])(?![\w’'])|([AI]){_END})"
 )
 _DENIED = re.compile(r"(?:\bnot|n[’']t|\bneither|\bnor|\bexcept|\brather than)\s+(?:be\s+)?$", re.I)
+_CITED = re.compile(r"\[\d+:\d{2}(?:\.\d{3})?\]")
 _DENIAL_CHARACTERS: Final = 24
 
 
@@ -93,7 +94,7 @@ def _leading(text: str, texts: Mapping[str, str]) -> Choice | None:
 
 def _in_prose(text: str, options: Mapping[str, str], texts: Mapping[str, str]) -> Choice:
     alone = _letters(_ALONE, text, options)
-    named = _named(_key(text), texts)
+    named = _named(_key(_CITED.sub(" ", text)), texts)
     found = list(dict.fromkeys([*alone, *named]))
     if not found:
         return Choice(None, "no option named")

@@ -119,6 +119,12 @@ def test_a_longer_option_wins_over_its_part() -> None:
     assert chosen_option("Some door", options).letter == "A"
 
 
+def test_times_of_cited_frames_are_no_numbers() -> None:
+    options = {"A": "3", "B": "12", "C": "[01:12]"}
+    assert chosen_option("At [01:12] and [00:03.500] one counts 12 of them", options).letter == "B"
+    assert chosen_option("[01:12]", options).letter == "C"
+
+
 def test_options_that_are_letters_or_the_same() -> None:
     assert chosen_option("B", {"A": "B", "B": "A"}).letter == "B"
     assert chosen_option("Same", {"A": "Same", "B": "same."}).letter is None
