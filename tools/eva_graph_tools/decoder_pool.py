@@ -95,6 +95,11 @@ class DecoderPool:
                 decoders.append(stack.enter_context(self._held(lease)))
             yield decoders
 
+    def require_open(self) -> None:
+        """Raises `DecodeError` once the video is closed."""
+        if self._closed:
+            raise DecodeError(f"{self._name}: the video is closed, open it again")
+
     def close(self) -> None:
         """Close what is idle; what is in use is closed when it comes back."""
         with _changed:
@@ -136,8 +141,7 @@ class DecoderPool:
 
     def _lease_now(self, deadline: Deadline, surplus: list[Decoder]) -> _Lease | None:
         """A lease on an idle decoder, or one to open a new one under; None while all are in use."""
-        if self._closed:
-            raise DecodeError(f"{self._name}: the video is closed, open it again")
+        self.require_open()
         surplus += _stale()
         lease = _Lease(deadline)
         if self._idle:

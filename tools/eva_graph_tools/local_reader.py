@@ -1,12 +1,12 @@
 """`LocalReader`: a video file read in this process, for files one trusts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from eva_graph_tools.deadline import Deadline, within
+from eva_graph_tools.deadline import NEVER, Deadline, within
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.decoder_pool import MOST_PER_VIDEO, DecoderPool
 from eva_graph_tools.errors import DecodeError
@@ -25,10 +25,13 @@ class LocalReader:
     even where the decoder is stuck, and that decoder is not used again.
     """
 
-    def __init__(self, opened: Opened, pool: DecoderPool) -> None:
+    def __init__(
+        self, opened: Opened, pool: DecoderPool, reopen: Callable[[Deadline], Source]
+    ) -> None:
         """Use `LocalReader.open`."""
         self.opened = opened
         self._pool = pool
+        self._reopen = reopen
 
     @classmethod
     def open(
@@ -83,7 +86,12 @@ class LocalReader:
         )
         pool = DecoderPool(file.name, lambda: Decoder(reopen, reopen(), index), most=max_decoders)
         pool.add(decoder)
-        return cls(opened, pool)
+        return cls(opened, pool, reopen)
+
+    def reopen(self, deadline: Deadline) -> Source:
+        """See `operations.Media`."""
+        self._pool.require_open()
+        return self._reopen(deadline)
 
     def decoder(self, deadline: Deadline) -> AbstractContextManager[Decoder]:
         """A decoder for the caller's sole use. Raises as `DecoderPool.lease`."""
@@ -114,12 +122,22 @@ def _state(file: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _opened_again(file: Path, state: tuple[int, int, int]) -> Source:
+def _opened_again(file: Path, state: tuple[int, int, int], deadline: Deadline = NEVER) -> Source:
     """Raises `DecodeError` where another file has taken its place: its index would not hold."""
+    _require_same(file, state)
+    source = open_source(file, deadline)
+    try:
+        _require_same(file, state)  # it may have been exchanged in between
+    except DecodeError:
+        source[0].close()
+        raise
+    return source
+
+
+def _require_same(file: Path, state: tuple[int, int, int]) -> None:
     try:
         same = _state(file) == state
     except OSError:
         same = False
     if not same:
         raise DecodeError(f"{file.name}: the file changed while it was open, open it again")
-    return open_source(file)

@@ -9,6 +9,7 @@ import av
 from eva_graph_tools.cutting.operation import cut
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
+from eva_graph_tools.media import Source
 from eva_graph_tools.picture import Painter, Pixels
 from eva_graph_tools.reader import Opened, Reply
 from eva_graph_tools.scenes.pictures import scene_pictures
@@ -22,6 +23,15 @@ class Media(Protocol):
     @property
     def opened(self) -> Opened:
         """What is known of the file."""
+        ...
+
+    def reopen(self, deadline: Deadline) -> Source:
+        """The file once more, for a reader of its own.
+
+        Raises:
+            DecodeError: the video is closed, or another file has taken its place.
+            DecodeTimeout: the deadline passed.
+        """
         ...
 
     def decoder(self, deadline: Deadline) -> AbstractContextManager[Decoder]:

@@ -36,7 +36,7 @@ class Video(VideoFrames):
             frames = video.frames_at([12.0, 13.5], resize=0.5)
 
     Attributes:
-        path: the file.
+        path: the file, absolute.
         info: its `VideoInfo`.
         video_id: "sha256:<hex>" of its size, first and last MiB.
     """
@@ -74,11 +74,12 @@ class Video(VideoFrames):
             DecodeError: a video of which no frame can be decoded.
         """
         file = Path(path) if media_root is None else within(path, media_root)
-        regular_file(file)
+        # What is read later must be the same file, also from another working directory.
+        file = regular_file(file).absolute()
         subtitle_file: Path | None = None
         if subtitles is not None:
             given = Path(subtitles) if media_root is None else within(subtitles, media_root)
-            subtitle_file = check_sidecar(given)
+            subtitle_file = check_sidecar(given).absolute()
         if isolated:
             from eva_graph_tools.isolation import open_isolated
 
@@ -171,7 +172,7 @@ class Video(VideoFrames):
 
         Raises:
             SeekOutOfRange: the range leaves the video, or ends where it starts or before.
-            InvalidArguments: a threshold out of bounds.
+            InvalidArguments: a threshold out of bounds, or no such tier.
             DecodeTimeout: the call took longer.
             DecodeError: nothing can be decoded, or the video is closed.
             EvaGraphError: it has to look, and PySceneDetect is not installed.

@@ -23,7 +23,6 @@ from eva_graph_tools.cutting.sound import Sounds
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder
 from eva_graph_tools.errors import DecodeError, InvalidArguments
-from eva_graph_tools.media import open_source
 from eva_graph_tools.picture import Geometry
 from eva_graph_tools.reader import Opened, Reply
 from eva_graph_tools.timecode import format_seconds
@@ -60,7 +59,7 @@ def encode(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
     first, last = request.frames(opened.index)
     zero = zero_seconds(opened.index)
     start, end = (zero + Fraction(s) for s in (request.start_seconds, request.end_seconds))
-    source, video = open_source(opened.path, deadline)
+    source, video = media.reopen(deadline)
     with (
         source,
         open_output(request.path, request.format_name, DecodeError) as output,

@@ -28,7 +28,6 @@ from eva_graph_tools.cutting.sound import shifted, sounds_of, unbroken
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.errors import CannotCopy
 from eva_graph_tools.index import FrameIndex, Ticks
-from eva_graph_tools.media import open_source
 from eva_graph_tools.reader import Reply
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def copy(media: "Media", request: CutRequest, deadline: Deadline) -> Reply:
             "cut it with exact=True"
         )
     span = _span(index, request)
-    container, video = open_source(opened.path, deadline)
+    container, video = media.reopen(deadline)
     with container, open_output(request.path, request.format_name, CannotCopy) as output:
         if not takes(output, video):
             raise misfit(output, f"{codec_of(video)} video does")

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
@@ -21,7 +20,7 @@ from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.decode import Decoder, Skip
 from eva_graph_tools.errors import DecodeError
 from eva_graph_tools.index import FrameIndex
-from eva_graph_tools.media import Source, open_source
+from eva_graph_tools.media import Source
 from eva_graph_tools.reader import Opened, Reader, Reply
 from eva_graph_tools.scenes.peaks import level_beside
 
@@ -91,7 +90,7 @@ def scene_pictures(media: "Media", arguments: Mapping[str, Any], deadline: Deadl
     start, end = int(arguments["start"]), int(arguments["end"])
     shrink = _Shrinker()
     # The place in the pool bounds how many callers decode one video at a time.
-    with media.decoder(deadline), _rough_decoder(media.opened, deadline) as decoder:
+    with media.decoder(deadline), _rough_decoder(media, deadline) as decoder:
         skip: Skip = "nonkey" if arguments["keys"] else "nonref"
         with closing(decoder.sweep(start, end, skip=skip)) as sweep:
             found = {index: shrink(frame) for index, frame in sweep}
@@ -121,10 +120,10 @@ class _Shrinker:
 
 
 @contextmanager
-def _rough_decoder(opened: Opened, deadline: Deadline) -> Iterator[Decoder]:
+def _rough_decoder(media: "Media", deadline: Deadline) -> Iterator[Decoder]:
     """A decoder of its own, for pictures that are only good at a small size."""
-    source = partial(_open_rough, opened.path)
-    decoder = Decoder(source, source(), opened.index)
+    source = partial(_open_rough, media, deadline)
+    decoder = Decoder(source, source(), media.opened.index)
     decoder.deadline = deadline
     try:
         yield decoder
@@ -132,8 +131,8 @@ def _rough_decoder(opened: Opened, deadline: Deadline) -> Iterator[Decoder]:
         decoder.close()
 
 
-def _open_rough(path: Path) -> Source:
-    container, stream = open_source(path)
+def _open_rough(media: "Media", deadline: Deadline) -> Source:
+    container, stream = media.reopen(deadline)
     stream.codec_context.options = {"skip_loop_filter": "all"}
     return container, stream
 

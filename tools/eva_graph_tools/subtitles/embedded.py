@@ -10,7 +10,6 @@ import av
 from av.stream import Discard
 
 from eva_graph_tools.deadline import Deadline
-from eva_graph_tools.media import open_source
 from eva_graph_tools.reader import Reply
 from eva_graph_tools.subtitles.cues import MAX_CUES
 from eva_graph_tools.subtitles.labels import codec_of, text_streams
@@ -30,7 +29,7 @@ def subtitles(media: "Media", arguments: Mapping[str, Any], deadline: Deadline) 
     Values: `cues` are [start, end, text] on the container's clock, as they come, and `styled`
     tells whether their text is that of an ASS dialogue.
     """
-    container, video = open_source(media.opened.path, deadline)
+    container, video = media.reopen(deadline)
     cues: list[list[float | str]] = []
     with container:
         stream = text_streams(container)[arguments["track"]]
