@@ -20,6 +20,7 @@ from eva_graph_tools.timecode import format_seconds, parse_time
 _CLOCK_PATTERN = r"^(\d+:)?\d+:\d{2}(\.\d+)?$"
 _EDGE_TOLERANCE_SECONDS = 1e-3
 _MAX_PROBLEMS = 5
+_MOST_WRITTEN_SECONDS = 1e15
 
 
 class ToolArguments(BaseModel):
@@ -101,8 +102,11 @@ def clamp_time(name: str, seconds: float, duration_seconds: float) -> tuple[floa
     clamped = min(max(seconds, 0.0), duration_seconds)
     if abs(clamped - seconds) <= _EDGE_TOLERANCE_SECONDS:
         return clamped, []
-    written = format_seconds(seconds) if abs(seconds) < 1e15 else f"{seconds:g}"
-    return clamped, [f"{name} {written} was clamped to {format_seconds(clamped)}"]
+    return clamped, [f"{name} {_written(seconds)} was clamped to {format_seconds(clamped)}"]
+
+
+def _written(seconds: float) -> str:
+    return format_seconds(seconds) if abs(seconds) < _MOST_WRITTEN_SECONDS else f"{seconds:g}"
 
 
 def clamp_range(
@@ -116,7 +120,7 @@ def clamp_range(
     """
     held_start, start_notes = clamp_time("start_time", start, duration_seconds)
     held_end, end_notes = clamp_time("end_time", end, duration_seconds)
-    asked = f"{format_seconds(start)} to {format_seconds(end)}"
+    asked = f"{_written(start)} to {_written(end)}"
     if end < 0 or (start_notes and held_start == duration_seconds):
         raise InvalidArguments(
             f"{tool_name}: the range {asked} is outside the video, which has "

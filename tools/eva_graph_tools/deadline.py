@@ -7,11 +7,13 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TypeVar
 
-from eva_graph_tools.errors import DecodeTimeout
+from eva_graph_tools.errors import DecodeTimeout, InvalidArguments
 
 T = TypeVar("T")
 
 _LEAST_SECONDS = 1e-6
+# Clocks of the system and of FFmpeg overflow with much more.
+_MOST_SECONDS = 365 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +24,16 @@ class Deadline:
 
     @classmethod
     def after(cls, timeout_seconds: float | None) -> "Deadline":
-        """That many seconds from now; None never comes.
+        """That many seconds from now, a year at most; None never comes.
 
         Raises:
-            ValueError: a timeout that is not positive.
+            InvalidArguments: a timeout that is not positive.
         """
         if timeout_seconds is None:
             return cls()
         if not timeout_seconds > 0:
-            raise ValueError(f"timeout_seconds must be positive, not {timeout_seconds}")
-        return cls(time.monotonic() + timeout_seconds)
+            raise InvalidArguments(f"timeout_seconds must be positive, not {timeout_seconds}")
+        return cls(time.monotonic() + min(timeout_seconds, _MOST_SECONDS))
 
     @property
     def remaining_seconds(self) -> float | None:

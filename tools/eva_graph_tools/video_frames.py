@@ -19,6 +19,7 @@ from eva_graph_tools.timecode import format_seconds
 
 _EDGE_TOLERANCE_SECONDS = 1e-3
 _MAX_SIDE_PIXELS = 16_384
+_MAX_FRAME_PIXELS = 8192 * 8192
 
 
 class VideoFrames:
@@ -59,10 +60,11 @@ class VideoFrames:
 
         Raises:
             SeekOutOfRange: a time outside the video.
-            InvalidArguments: resize, size or box make no picture.
+            InvalidArguments: an unknown mode, or resize, size or box make no picture.
             DecodeTimeout: the call took longer.
             DecodeError: a frame cannot be decoded, or the video is closed.
         """
+        _require_mode(mode, ("exact", "key"))
         times = [self._within(seconds) for seconds in times_seconds]
         find = exact_targets if mode == "exact" else key_targets
         targets = find(self._index, times)
@@ -127,10 +129,12 @@ class VideoFrames:
 
         Raises:
             SeekOutOfRange: the range leaves the video, or ends before it starts.
-            InvalidArguments: nframes below 1, or resize, size or box make no picture.
+            InvalidArguments: nframes below 1, an unknown mode, or resize, size or box make no
+                picture.
             DecodeTimeout: the call took longer than `timeout_seconds`.
             DecodeError: no frame of the range can be decoded, or the video is closed.
         """
+        _require_mode(mode, ("auto", "exact"))
         start, end = self._within(start_seconds), self._within(end_seconds)
         if end < start:
             raise SeekOutOfRange(f"the range ends ({end:g} s) before it starts ({start:g} s)")
@@ -153,8 +157,8 @@ class VideoFrames:
         wanted = sorted({target.index for target in targets})
         arguments = {
             "wanted": wanted,
-            "size": list(size),
-            "box": None if box is None else list(box),
+            "size": [int(side) for side in size],
+            "box": None if box is None else [float(side) for side in box],
         }
         reply = self._reader.perform("frames", arguments, timeout_seconds=timeout_seconds)
         found = dict(zip([w for w, _ in reply.values["delivered"]], reply.arrays, strict=True))
@@ -195,6 +199,10 @@ class VideoFrames:
             raise InvalidArguments(
                 f"frames of {size[0]}x{size[1]} pixels: sides are 1 to {_MAX_SIDE_PIXELS}"
             )
+        if size[0] * size[1] > _MAX_FRAME_PIXELS:
+            raise InvalidArguments(
+                f"frames of {size[0]}x{size[1]} pixels: at most {_MAX_FRAME_PIXELS} in all"
+            )
         return size
 
     def _undecodable(self, seconds: float) -> DecodeError:
@@ -202,3 +210,8 @@ class VideoFrames:
             f"{self.path.name}: nothing can be decoded at {format_seconds(seconds)} s, "
             "the file is damaged there; ask for another time"
         )
+
+
+def _require_mode(mode: str, known: Sequence[str]) -> None:
+    if mode not in known:
+        raise InvalidArguments(f"there is no mode {mode!r:.80}, use {' or '.join(known)}")

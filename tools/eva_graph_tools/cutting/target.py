@@ -23,14 +23,9 @@ def new_file(path: Path, *, source: Path, overwrite: bool) -> Iterator[Path]:
         InvalidArguments: the folder does not exist, or the file does and may not be replaced.
         StoreError: the folder cannot be written.
     """
-    if not path.parent.is_dir():
-        raise InvalidArguments(f"{path.parent}: no such folder, create it first")
-    if path.exists() and path.samefile(source):
-        raise InvalidArguments(f"{path}: a video cannot be written over itself")
-    if os.path.lexists(path) and not overwrite:
-        raise _taken(path)
     part = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
+        _require_free(path, source, overwrite=overwrite)
         yield part
         _publish(part, path, overwrite=overwrite)
     except OSError as error:
@@ -38,6 +33,17 @@ def new_file(path: Path, *, source: Path, overwrite: bool) -> Iterator[Path]:
         raise StoreError(f"{path} cannot be written ({reason})") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def _require_free(path: Path, source: Path, *, overwrite: bool) -> None:
+    if "\0" in str(path):
+        raise InvalidArguments(f"{path}: file names cannot hold a null character")
+    if not path.parent.is_dir():
+        raise InvalidArguments(f"{path.parent}: no such folder, create it first")
+    if path.exists() and path.samefile(source):
+        raise InvalidArguments(f"{path}: a video cannot be written over itself")
+    if os.path.lexists(path) and not overwrite:
+        raise _taken(path)
 
 
 def _publish(part: Path, path: Path, *, overwrite: bool) -> None:

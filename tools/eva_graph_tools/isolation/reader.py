@@ -85,7 +85,7 @@ class IsolatedReader:
                 {
                     "operation": operation,
                     "arguments": dict(arguments),
-                    "timeout_seconds": deadline.remaining_seconds,
+                    "timeout_seconds": deadline.left(),
                 },
                 deadline,
                 partial(read_reply, operation, arguments, self.opened),

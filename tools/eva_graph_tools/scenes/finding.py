@@ -7,7 +7,7 @@ ran out of time is taken up where it stopped.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -45,6 +45,10 @@ def find_scenes(
     """See `Video.scenes`; the times lie within the video, the end after the start."""
     if not 0 < threshold <= MOST_THRESHOLD:
         raise InvalidArguments(f"threshold must be above 0 and at most 255, not {threshold:g}")
+    if tier not in get_args(AskedTier):
+        raise InvalidArguments(
+            f"there is no tier {tier!r:.80}, use {', '.join(get_args(AskedTier))}"
+        )
     deadline = Deadline.after(timeout_seconds)
     if tier == "auto":
         tier = _automatic(end_seconds - start_seconds, threshold)
