@@ -14,6 +14,7 @@ from eva_graph_tools.output import ToolOutput
 from eva_graph_tools.scene_detect import SCENE_DETECT
 from eva_graph_tools.seek import SEEK
 from eva_graph_tools.sizing import VisualGrid
+from eva_graph_tools.timecode import format_seconds
 from eva_graph_tools.tool import LookSettings, Tool
 from eva_graph_tools.transcript import TRANSCRIPT
 from eva_graph_tools.video import Video
@@ -76,6 +77,7 @@ def prepare(
         raise InvalidArguments(f"there is no tool {tool_name!r:.80}, use {', '.join(tools)}")
     asked = read_arguments(tool.arguments, tool.name, arguments)
     clamped, clamp_notes = tool.clamp(asked, info)
+    clamp_notes += _damage_notes(asked, info)
     applied, fit_notes = tool.fit(clamped, info, grid, look_budget)
     return PreparedLook(
         tool=tool,
@@ -85,6 +87,15 @@ def prepare(
         notes=(*clamp_notes, *fit_notes),
         grid=grid,
     )
+
+
+def _damage_notes(asked: ToolArguments, info: VideoInfo) -> list[str]:
+    """Why there is nothing after the end, where the file says that there should be."""
+    end = info.damaged_after_seconds
+    times = (getattr(asked, name, None) for name in ("time", "end_time"))
+    if end is None or not any(time is not None and time > end for time in times):
+        return []
+    return [f"the file is damaged: nothing after {format_seconds(end)} seconds can be shown"]
 
 
 def execute(
