@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from eva_graph.dialects.turn import write_call
 from eva_graph_tools import Tool, VisualGrid
@@ -79,6 +80,10 @@ def _tool_list(tools: Sequence[Tool]) -> str:
         schema = tool.json_schema()
         required = set(schema.get("required", ()))
         for name, field in schema["properties"].items():
-            need = "required" if name in required else f"default {field.get('default')}"
+            need = "required" if name in required else _default(field)
             lines.append(f"    {name} ({need}): {field.get('description', '')}")
     return "\n".join(lines)
+
+
+def _default(field: Mapping[str, Any]) -> str:
+    return f"default {field['default']}" if "default" in field else "optional"

@@ -162,6 +162,13 @@ def test_instructions() -> None:
     assert EvaDialect().default_tools == ("frame_select",)
 
 
+def test_instructions_name_what_may_be_left_out() -> None:
+    text = EvaDialect(instructions=True).system_text(list(TOOLS.values()), VisualGrid(), 8000)
+    assert "    query (optional): " in text
+    assert "    time (optional): " in text
+    assert "default None" not in text
+
+
 INSTRUCTIONS = """\
 You answer a question about a video. You cannot see the video: you look at it with tools, and you \
 plan before you look. At first you know only its length and resolution.
