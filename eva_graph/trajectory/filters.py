@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
+from eva_graph.errors import InvalidRequest
 from eva_graph.trajectory.schema import Trajectory
+
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d+)?(\+00:00)?)?)?)?)?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordFilter:
-    """Conditions that all have to hold; an empty one holds for every record."""
+    """Conditions that all have to hold; an empty one holds for every record.
+
+    Raises:
+        InvalidRequest: `since` or `until` is no time.
+    """
 
     correct: bool | None = None
     """Right or wrong answers (`Trajectory.correct`); records without a reference are neither."""
@@ -28,6 +36,11 @@ class RecordFilter:
     """Began at this time or later: UTC, ISO 8601, or the beginning of it (`2026-03`)."""
     until: str | None = None
     """Began at this time or earlier; `2026-03` is until the end of that month."""
+
+    def __post_init__(self) -> None:
+        for name, value in (("since", self.since), ("until", self.until)):
+            if value is not None and _TIME.fullmatch(value) is None:
+                raise InvalidRequest(f"{name} must be a time like 2026-03-01, not {value!r}")
 
     def matches(self, record: Trajectory) -> bool:
         """Whether every condition holds."""

@@ -86,12 +86,13 @@ class RecordIndex:
         with self._lock:
             return tuple(line for lines in self._torn.values() for line in lines)
 
-    def lines(self, places: Iterable[Place]) -> Iterator[bytes]:
-        """The record lines at these places, one at a time. Raises `TrajectoryError`."""
+    def lines(self, places: Iterable[Place]) -> Iterator[tuple[str, bytes]]:
+        """Record lines, one at a time, each with where it stands. Raises `TrajectoryError`."""
         opened: OrderedDict[int, IO[bytes]] = OrderedDict()
         try:
             for place in places:
-                yield self._line(place, opened)
+                where = f"{self._shards[place.shard]}, {place.size} bytes at {place.offset}"
+                yield where, self._line(place, opened)
         finally:
             for file in opened.values():
                 file.close()

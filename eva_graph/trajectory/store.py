@@ -144,6 +144,13 @@ class RunStore:
         self._index.count()
         return Recovered(torn=self._index.torn)
 
+    def news(self) -> list[str]:
+        """What `records` leaves out, one sentence each. Raises `TrajectoryError`."""
+        said = self.recovered.lines()
+        if waiting := self.unwritten():
+            said.append(f"finished and only in the journal: {len(waiting):,} (see --recover)")
+        return said
+
     def written_times(self) -> dict[str, str]:
         """When each record was finished or amended, by trajectory id; empty where unknown."""
         return {each: place.written for each, place in self._index.places().items()}
@@ -156,5 +163,8 @@ class RunStore:
                 unreadable.append(trajectory_id)
 
     def _read(self, places: Iterable[Place]) -> Iterator[Trajectory]:
-        for line in self._index.lines(places):
-            yield Trajectory.from_line(line.decode("utf-8", "replace"))
+        for where, line in self._index.lines(places):
+            try:
+                yield Trajectory.from_line(line.decode("utf-8", "replace"))
+            except TrajectoryError as error:
+                raise TrajectoryError(f"{where}: {error}") from None

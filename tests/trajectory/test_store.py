@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_writer import OLD_RECORDS, journal_episode, old_record
 
-from eva_graph.errors import TrajectoryError
+from eva_graph.errors import InvalidRequest, TrajectoryError
 from eva_graph.trajectory import Recorder, RecordFilter, RunStore, Trajectory, read_records
 from eva_graph.trajectory.clock import utc_now
 from eva_graph.trajectory.migrations import MIGRATIONS, migrate
@@ -220,6 +221,26 @@ def test_version_1_is_read_beside_version_2(tmp_path: Path) -> None:
     store.amend([amended])
     assert store.get(first.trajectory_id).labels == ["right_and_grounded"]
     assert store.ids()[0] == first.trajectory_id, "in the order of first lines"
+
+
+def test_a_damaged_record_is_named_by_its_place(tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.append_all([record("whole"), record("damaged")])
+    (shard,) = (tmp_path / "records").glob("*.jsonl")
+    first, second = shard.read_bytes().splitlines(keepends=True)
+    shard.write_bytes(first + second.replace(b'"turns": [', b'"turns": [\x00', 1))
+    place = re.escape(f"{shard}, {len(second) + 1} bytes at {len(first)}: ")
+    with pytest.raises(TrajectoryError, match=place) as raised:
+        list(RunStore(tmp_path).records())
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("time", ["2026", "2026-03", "2026-03-01T10", utc_now()])
+def test_times_of_a_filter(time: str) -> None:
+    assert RecordFilter(since=time, until=time).since == time
+    for name in ("since", "until"):
+        with pytest.raises(InvalidRequest, match=f"{name} must be a time"):
+            RecordFilter(**{name: time + "?"})
 
 
 def test_every_version_has_its_migration() -> None:
