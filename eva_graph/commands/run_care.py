@@ -44,9 +44,7 @@ class Care:
                 if where.matches(record):
                     rows.append(row_of(record))
                 advance()
-        notes = store.recovered.lines()
-        if unwritten := store.unwritten():
-            notes.append(f"finished and only in the journal: {len(unwritten):,} (see --recover)")
+        notes = store.news()
         if self._as_json:
             self._print({"run": str(store.run), "total": total, "records": rows, "notes": notes})
             return
@@ -63,6 +61,7 @@ class Care:
                 store.records(where), store.frames, allow=violation_kinds(allow), advance=advance
             )
         self._tell({"sound_records": checked}, f"{checked:,} records are sound")
+        self._note(store.news())
 
     def recover(self) -> None:
         """Write the records that are only in the journal."""

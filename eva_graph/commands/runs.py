@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from eva_graph.errors import InvalidRequest
 
 _Many = list[str] | None
 
@@ -44,7 +47,6 @@ def runs(
     from eva_graph.commands.run_care import Care
     from eva_graph.trajectory import RecordFilter
 
-    care = Care(run, as_json=as_json)
     where = RecordFilter(
         correct=right,
         stop_reasons=frozenset(stop_reason or ()),
@@ -57,6 +59,15 @@ def runs(
         since=since,
         until=until,
     )
+    _check_options(
+        {"--merge": merge is not None, "--recover": recover, "--gc": gc, "--check": check},
+        filtered=where != RecordFilter(),
+        useless={
+            "--dry-run needs --gc": dry_run and not gc,
+            "--allow needs --check": bool(allow and not check),
+        },
+    )
+    care = Care(run, as_json=as_json)
     if merge is not None:
         care.merge(merge)
     elif recover:
@@ -67,3 +78,17 @@ def runs(
         care.check(where, allow or [])
     else:
         care.show(where)
+
+
+def _check_options(
+    actions: Mapping[str, bool], *, filtered: bool, useless: Mapping[str, bool]
+) -> None:
+    """Refuse what would be ignored. Raises `InvalidRequest`."""
+    chosen = [name for name, given in actions.items() if given]
+    if len(chosen) > 1:
+        raise InvalidRequest(f"{' and '.join(chosen)} cannot go together: give one of them")
+    if filtered and chosen and chosen != ["--check"]:
+        raise InvalidRequest(f"{chosen[0]} takes the whole run: leave the filters out")
+    for complaint, holds in useless.items():
+        if holds:
+            raise InvalidRequest(complaint)

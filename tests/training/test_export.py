@@ -22,6 +22,8 @@ from eva_graph.trajectory import RecordFilter, RunStore
 from eva_graph_training.dataset import kto_dataset, sft_dataset
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.chat import transcript
+from eva_graph_training.export.command import FormName
+from eva_graph_training.export.command import export as export_command
 from eva_graph_training.export.counts import ExportCounts
 from eva_graph_training.export.exporting import ExportRequest, export
 from eva_graph_training.export.forms import FORMS
@@ -258,3 +260,16 @@ def test_the_command(scripted: Path, with_tokens: Path, model_folder: Path, tmp_
     assert again.stdout == ""
     assert again.stderr.splitlines()[-1].startswith(f"eva-graph: {out} exists and is not empty")
     assert "Traceback" not in again.stderr
+
+
+def test_the_command_tells_what_a_run_lost(
+    scripted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(scripted, tmp_path / "run")
+    (shard, *_) = (run / "records").glob("*.jsonl")
+    with shard.open("ab") as file:
+        file.write(b"torn\n")
+    export_command(runs=[run], to=FormName.OPENAI, out=tmp_path / "out")
+    told = capsys.readouterr()
+    assert "has 5 bytes at" in told.err
+    assert told.out == ""

@@ -297,7 +297,12 @@ def test_the_command(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "my_rules.py").unlink()
     missing = command("run", "--rules", "my_rules")
     assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
-    told = json.loads(command("run", "--dry-run", "--json").stdout)
+    (shard, *_) = (store.run / "records").glob("*.jsonl")
+    with shard.open("ab") as file:
+        file.write(b"torn\n")
+    done = command("run", "--dry-run", "--json")
+    assert "has 5 bytes at" in done.stderr
+    told = json.loads(done.stdout)
     assert told["labels"]["blind_guess"]["wrong"] == 1
     assert told["labels"]["right_and_grounded"]["right"] == 1
     assert next(store.records()).labels == ["right_and_grounded"]

@@ -245,6 +245,15 @@ def test_the_command_tidies(store: RunStore, command: Command) -> None:
     assert "changed_frame" in (broken.error or "")
 
 
+def test_the_check_tells_of_what_it_could_not_see(store: RunStore, command: Command) -> None:
+    (shard,) = (store.run / "records").glob("*.jsonl")
+    with shard.open("ab") as file:
+        file.write(b'{"version": 2, "traj\n')
+    done = command("run", "--check")
+    assert "1 records are sound" in done.stdout
+    assert "has 21 bytes at" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -252,6 +261,11 @@ def test_the_command_tidies(store: RunStore, command: Command) -> None:
         (("run", "run"), "give one run"),
         (("run", "--check", "--allow", "everything"), "unknown violation"),
         (("run", "--merge", "run"), "into itself"),
+        (("run", "--merge", "out", "--right"), "--merge takes the whole run"),
+        (("run", "--gc", "--check"), "--gc and --check cannot go together"),
+        (("run", "--dry-run"), "--dry-run needs --gc"),
+        (("run", "--allow", "blank_frame"), "--allow needs --check"),
+        (("run", "--since", "yesterday"), "since must be a time"),
     ],
 )
 def test_the_command_says_what_is_wrong(

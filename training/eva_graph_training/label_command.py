@@ -51,6 +51,8 @@ def label(
             write=not dry_run,
             advance=lambda: progress.advance(task),
         )
+    for line in store.news():
+        news.print(line, markup=False, soft_wrap=True)
     if as_json:
         print(json.dumps(report.to_json()))
         return

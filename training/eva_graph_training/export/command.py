@@ -79,7 +79,7 @@ def export(
     from rich.console import Console
 
     from eva_graph.errors import MissingExtra
-    from eva_graph.trajectory import RecordFilter
+    from eva_graph.trajectory import RecordFilter, RunStore
     from eva_graph.trajectory.violations import violation_kinds
 
     if find_spec("datasets") is None:
@@ -114,6 +114,8 @@ def export(
     news = Console(stderr=True, highlight=False, soft_wrap=True)
     counts = _with_progress(request, news)
     _tell(counts, request, news)
+    for line in (line for run in runs for line in RunStore(run).news()):
+        news.print(line, markup=False)
     if as_json:
         print(json.dumps(counts.to_json()))
 
