@@ -84,12 +84,15 @@ def _write_file(out: Path, index: dict[str, Any], chunks: Chunks) -> Path:
     before, after = _page(index, in_folder=False)
     out.parent.mkdir(parents=True, exist_ok=True)
     fresh = out.with_name(out.name + ".part")
-    with fresh.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
-        file.write(before)
-        for number, chunk in enumerate(chunks):
-            file.write(f'<script type="text/plain" id="chunk-{number}">{chunk}</script>\n')
-        file.write(after)
-    fresh.replace(out)
+    try:
+        with fresh.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(before)
+            for number, chunk in enumerate(chunks):
+                file.write(f'<script type="text/plain" id="chunk-{number}">{chunk}</script>\n')
+            file.write(after)
+        fresh.replace(out)
+    finally:
+        fresh.unlink(missing_ok=True)
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from page_parts import parts_of
 
 from eva_graph.errors import InvalidRequest, TrajectoryError
 from eva_graph.viewer import View, write_view
+from eva_graph.viewer.page import Chunks, write_page
 
 Write = Callable[..., View]
 
@@ -60,3 +62,11 @@ def test_a_place_that_cannot_be_written_is_said_in_one_line(run: Path, tmp_path:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrajectoryError, match=r"cannot write .*page\.html"):
         write_view([run], tmp_path / "file" / "page.html")
+
+
+def test_a_page_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "page.html").mkdir()
+    chunks = Chunks()
+    with closing(chunks), pytest.raises(TrajectoryError, match=r"cannot write .*page\.html"):
+        write_page(tmp_path / "page.html", {"runs": []}, chunks, max_bytes=10**8)
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
