@@ -6,7 +6,9 @@ that point to other files or to the network (playlists, concatenations, device i
 
 import hashlib
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 from av.stream import Discard, Disposition
@@ -108,3 +110,11 @@ def _video_stream(container: av.container.InputContainer, path: Path) -> av.Vide
     # One thread per decoder: calls run side by side on decoders of their own.
     chosen.thread_count = 1
     return chosen
+
+
+def unbroken(packets: Iterable["av.Packet[Any]"]) -> Iterator["av.Packet[Any]"]:
+    """Packets that hold something, up to the end of the file or to where it breaks."""
+    try:
+        yield from (packet for packet in packets if packet.size)
+    except (av.error.FFmpegError, IndexError):
+        return  # PyAV's IndexError: the demuxer found more streams on the way, at the end

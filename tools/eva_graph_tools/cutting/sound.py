@@ -1,6 +1,6 @@
 """Audio on its way into a cut: copied, or encoded again where the container does not take it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any
@@ -10,6 +10,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Discard
 
 from eva_graph_tools.cutting.output import takes
+from eva_graph_tools.media import unbroken
 
 _OPUS_RATE = 48_000
 _AAC_RATES = (8000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -105,14 +106,6 @@ def sounds_of(
         for stream in source.streams.audio
         if stream.codec_context is not None
     }
-
-
-def unbroken(packets: Iterable["av.Packet[Any]"]) -> Iterator["av.Packet[Any]"]:
-    """Packets up to the end of the file or to where it breaks."""
-    try:
-        yield from (packet for packet in packets if packet.size)
-    except (av.error.FFmpegError, IndexError):
-        return  # PyAV's IndexError: the demuxer found more streams on the way, at the end
 
 
 def shifted(packet: "av.Packet[Any]", stream: Any, start_seconds: Fraction) -> "av.Packet[Any]":

@@ -24,10 +24,11 @@ from eva_graph_tools.cutting.output import (
     too_large,
 )
 from eva_graph_tools.cutting.request import CutRequest, end_ticks
-from eva_graph_tools.cutting.sound import shifted, sounds_of, unbroken
+from eva_graph_tools.cutting.sound import shifted, sounds_of
 from eva_graph_tools.deadline import Deadline
 from eva_graph_tools.errors import CannotCopy
 from eva_graph_tools.index import FrameIndex, Ticks
+from eva_graph_tools.media import unbroken
 from eva_graph_tools.reader import Reply
 
 if TYPE_CHECKING:

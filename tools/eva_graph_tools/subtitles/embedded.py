@@ -10,6 +10,7 @@ import av
 from av.stream import Discard
 
 from eva_graph_tools.deadline import Deadline
+from eva_graph_tools.media import unbroken
 from eva_graph_tools.reader import Reply
 from eva_graph_tools.subtitles.cues import MAX_CUES
 from eva_graph_tools.subtitles.labels import codec_of, text_streams
@@ -35,16 +36,13 @@ def subtitles(media: "Media", arguments: Mapping[str, Any], deadline: Deadline) 
         stream = text_streams(container)[arguments["track"]]
         codec = codec_of(stream)
         video.discard, stream.discard = Discard.all, Discard.default
-        try:
-            for packet in container.demux(stream):
-                deadline.check()
-                if packet.pts is None or not packet.size or len(cues) >= MAX_CUES:
-                    continue
-                start = float(packet.pts * packet.time_base)
-                shown = float((packet.duration or 0) * packet.time_base) or _SHOWN_SECONDS
-                cues.append([start, start + shown, _text(packet, codec)])
-        except av.error.FFmpegError:
-            pass  # a broken tail: what was read before it counts
+        for packet in unbroken(container.demux(stream)):
+            deadline.check()
+            if packet.pts is None or len(cues) >= MAX_CUES:
+                continue
+            start = float(packet.pts * packet.time_base)
+            shown = float((packet.duration or 0) * packet.time_base) or _SHOWN_SECONDS
+            cues.append([start, start + shown, _text(packet, codec)])
     return Reply(values={"cues": cues, "styled": codec in _STYLED})
 
 
