@@ -28,6 +28,8 @@ from eva_graph_tools.info import VideoInfo
 from eva_graph_tools.output import Artifact, ToolOutput
 from eva_graph_tools.registry import TOOLS, PreparedLook, execute, offered_tools, prepare
 from eva_graph_tools.restore import restore
+from eva_graph_tools.scene_detect import SceneDetectArguments
+from eva_graph_tools.scenes.scene_list import Scene, SceneList
 from eva_graph_tools.seek import SeekArguments
 from eva_graph_tools.sizing import VisualGrid
 from eva_graph_tools.store import FrameStore
@@ -57,6 +59,9 @@ __all__ = [
     "InvalidArguments",
     "LookSettings",
     "PreparedLook",
+    "Scene",
+    "SceneDetectArguments",
+    "SceneList",
     "SeekArguments",
     "SeekOutOfRange",
     "StoreError",
