@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -76,6 +77,8 @@ class Care:
 
     def tidy(self, min_age_seconds: float, *, dry_run: bool) -> None:
         """Remove frames that nothing names."""
+        if not 0 <= min_age_seconds < math.inf:
+            raise InvalidRequest("--min-age-minutes must be 0 or more")
         with self._progress("looking at frames", None) as advance:
             garbage = collect_garbage(
                 self._only(), min_age_seconds=min_age_seconds, dry_run=dry_run, advance=advance

@@ -7,6 +7,7 @@ times, the first goes with the first.
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -60,11 +61,14 @@ def write_view(
 
     Raises:
         TrajectoryError: a run cannot be read, or the page cannot be written.
-        InvalidRequest: not one or two runs, `out` cannot be used, or nothing has one of the ids.
+        InvalidRequest: not one or two runs, `out` or the bound cannot be used, or nothing has
+            one of the ids.
         EvaGraphError: a reel cannot be written (see `episode_reel`).
     """
     if not 1 <= len(runs) <= 2:
         raise InvalidRequest(f"a page shows one run or two side by side, not {len(runs)}")
+    if not 0 <= max_megabytes < math.inf:
+        raise InvalidRequest(f"--max-mb must be 0 or more, not {max_megabytes}")
     stores = [RunStore(run) for run in runs]
     out = Path(out)
     if out.is_dir():

@@ -264,6 +264,7 @@ def test_the_check_tells_of_what_it_could_not_see(store: RunStore, command: Comm
         (("run", "--merge", "out", "--right"), "--merge takes the whole run"),
         (("run", "--gc", "--check"), "--gc and --check cannot go together"),
         (("run", "--dry-run"), "--dry-run needs --gc"),
+        (("run", "--gc", "--min-age-minutes", "nan"), "--min-age-minutes must be 0 or more"),
         (("run", "--allow", "blank_frame"), "--allow needs --check"),
         (("run", "--since", "yesterday"), "since must be a time"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -70,3 +71,10 @@ def test_a_page_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
     with closing(chunks), pytest.raises(TrajectoryError, match=r"cannot write .*page\.html"):
         write_page(tmp_path / "page.html", {"runs": []}, chunks, max_bytes=10**8)
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+
+
+@pytest.mark.parametrize("bound", [math.nan, math.inf, -1.0])
+def test_a_bound_that_is_none(run: Path, tmp_path: Path, bound: float) -> None:
+    with pytest.raises(InvalidRequest, match="--max-mb must be 0 or more"):
+        write_view([run], tmp_path / "page.html", max_megabytes=bound)
+    assert list(tmp_path.glob("page*")) == []
