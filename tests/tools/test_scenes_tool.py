@@ -66,7 +66,8 @@ def test_scenes_are_listed_with_a_frame_of_each(call: Callable[..., Any]) -> Non
     output, _ = call()
     first, *lines = output.text.split("\n")
     assert first == (
-        "5 scenes, found by the whole range. The frames show the middle of each scene."
+        "5 scenes, found by looking through the whole range. "
+        "The frames show the middle of each scene."
     )
     assert lines[0] == "1. [00:00–00:01]"
     assert lines[2].endswith("after a dissolve")

@@ -33,10 +33,10 @@ MAX_LINES = 60
 _DEFAULT_NFRAMES = 24
 _SMALL_SIDE_PIXELS = 280
 _TOKENS_PER_LINE = 40  # digits may cost a token each
-_LOOKED_AT = {
+_FOUND = {
     "index": "where the encoder marked changes",
-    "key": "the key frames",
-    "full": "the whole range",
+    "key": "by the key frames",
+    "full": "by looking through the whole range",
 }
 
 Threshold = Annotated[
@@ -141,7 +141,7 @@ def _headline(scenes: SceneList, together: int, shown: int) -> str:
     lines = f", {together} to a line" if together > 1 else ""
     whose = "each scene" if shown == len(scenes) else f"the {shown} longest scenes"
     frames = f"The frames show the middle of {whose}." if shown else "No frame can be decoded."
-    return f"{count}, found by {_LOOKED_AT[scenes.tier]}{lines}. {frames}"
+    return f"{count}, found {_FOUND[scenes.tier]}{lines}. {frames}"
 
 
 def _middles(
