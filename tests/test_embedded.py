@@ -12,6 +12,7 @@ import pytest
 
 from eva_graph import StopReason, VideoAgent
 from eva_graph.testing import make_clip
+from eva_graph.trajectory import RunStore
 from eva_graph_tools import VisualGrid
 from eva_graph_training.world.demo import demo_task
 from eva_graph_training.world.render import render
@@ -32,7 +33,7 @@ def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_demo_is_right_and_json_is_alone_on_stdout(tmp_path: Path) -> None:
-    done = command("demo", "--json", folder=tmp_path)
+    done = command("demo", "--json", "--record", "run", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert {"answer", "expected", "correct", "stop_reason", "usage"} <= set(told)
@@ -41,6 +42,8 @@ def test_demo_is_right_and_json_is_alone_on_stdout(tmp_path: Path) -> None:
     assert told["stop_reason"] == "answered"
     assert told["usage"]["policy_calls"] >= 2
     assert "plan" in done.stderr
+    (kept,) = RunStore(tmp_path / "run").records()
+    assert (kept.expected, kept.correct) == (told["expected"], True)
 
 
 def test_demo_tells_what_it_does(tmp_path: Path) -> None:

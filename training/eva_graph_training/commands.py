@@ -36,12 +36,17 @@ def demo(
 
     from eva_graph.agent import VideoAgent
     from eva_graph.asking import report
+    from eva_graph.known import Reference
     from eva_graph.state import Context
     from eva_graph_training.world.demo import demo_task
     from eva_graph_training.world.render import render
 
     world, question = demo_task(seed, kind.value)
-    agent = VideoAgent(policy, context=Context(record=None if record is None else str(record)))
+    context = Context(
+        record=None if record is None else str(record),
+        reference=Reference(expected=question.answer),
+    )
+    agent = VideoAgent(policy, context=context)
     with tempfile.TemporaryDirectory() as folder:
         path = video or Path(folder) / f"world-{seed}.mp4"
         render(world, path)
