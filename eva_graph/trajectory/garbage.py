@@ -22,6 +22,8 @@ from eva_graph.trajectory.store import RunStore
 MIN_AGE_SECONDS = 3600.0
 _NAMED = re.compile(rb"frame://sha256:([0-9a-f]{64})")
 _DOOMED = ".doomed"
+_ID = re.compile(rb'"trajectory_id": ?"([0-9a-zA-Z_-]+)"')
+_HEAD_BYTES = 4096
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,9 +59,11 @@ def collect_garbage(
         advance: called for every frame that was looked at.
 
     Raises:
-        TrajectoryError: nothing was recorded here, or a file cannot be read or removed.
+        TrajectoryError: nothing was recorded here, a file cannot be read or removed, or a line is
+            so damaged that nobody knows which frames it named.
     """
     store.check_exists()
+    _require_known(store)
     garbage = Garbage()
     before = time.time() - min_age_seconds
     remove = _size_if_older if dry_run else _remove
@@ -77,6 +81,19 @@ def collect_garbage(
     except OSError as error:
         raise TrajectoryError(f"cannot collect garbage in {store.run}: {error}") from None
     return garbage
+
+
+def _require_known(store: RunStore) -> None:
+    """A torn line is harmless where its episode's journal, or another record, names its frames."""
+    for line in store.recovered.torn:
+        with line.path.open("rb") as file:
+            file.seek(line.offset)
+            match = _ID.search(file.read(min(line.size, _HEAD_BYTES)))
+        name = match.group(1).decode("ascii") if match else ""
+        if name not in store and not (store.run / "journal" / f"{name}.jsonl").is_file():
+            raise TrajectoryError(
+                f"{line}: nobody knows which frames they named; restore or remove them first"
+            )
 
 
 def _named_frames(run: Path) -> set[str]:

@@ -54,9 +54,7 @@ def test_images_arrive_in_the_tool_message(ask, after_look, stored):
     ("traits", "requests", "images_in"),
     [(Traits(tool_images=False), 2, "user"), (Traits(bare_tool_messages=False), 3, "user_only")],
 )
-def test_refused_images_go_in_a_user_message(
-    ask, after_look, stored, traits, requests, images_in
-):
+def test_refused_images_go_in_a_user_message(ask, after_look, stored, traits, requests, images_in):
     with OpenAIServer(["", "blue"], traits=traits) as server:
         policy = chat(server)
         completion = policy.generate(ask(after_look))

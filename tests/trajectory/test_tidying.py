@@ -75,6 +75,22 @@ def test_only_what_nothing_names_is_removed(store: RunStore) -> None:
     assert counts(collect_garbage(store)) == (0, 3)
 
 
+def test_nothing_is_removed_where_nobody_knows_what_was_named(store: RunStore) -> None:
+    (shard,) = (store.run / "records").glob("*.jsonl")
+    whole = shard.read_bytes()
+    shard.write_bytes(whole + whole[: len(whole) // 2])  # torn, but its episode is known
+    assert counts(collect_garbage(RunStore(store.run), dry_run=True)) == (6, 3)
+    shard.write_bytes(whole[: len(whole) // 2])
+    assert counts(collect_garbage(RunStore(store.run), dry_run=True)) == (6, 3), "by its journal"
+    (journal,) = (store.run / "journal").glob("*.jsonl")
+    journal.unlink()
+    for noise in (whole[: len(whole) // 2], os.urandom(500).replace(b"\n", b" ") + b"\n"):
+        shard.write_bytes(noise)
+        with pytest.raises(TrajectoryError, match="nobody knows which frames they named"):
+            collect_garbage(RunStore(store.run), min_age_seconds=0)
+    assert len(files(store)) == 9
+
+
 def test_frames_of_running_episodes_stay(store: RunStore) -> None:
     journaled, young = [path for path in files(store) if path not in named(store)][:2]
     recorder = Recorder(store.run)
