@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from eva_graph.errors import InvalidRequest
+from eva_graph.state import StopReason
 from eva_graph.trajectory.schema import Trajectory
 
 _TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d+)?(\+00:00)?)?)?)?)?)?")
@@ -16,7 +17,7 @@ class RecordFilter:
     """Conditions that all have to hold; an empty one holds for every record.
 
     Raises:
-        InvalidRequest: `since` or `until` is no time.
+        InvalidRequest: `since` or `until` is no time, or an unknown stop reason.
     """
 
     correct: bool | None = None
@@ -41,6 +42,11 @@ class RecordFilter:
         for name, value in (("since", self.since), ("until", self.until)):
             if value is not None and _TIME.fullmatch(value) is None:
                 raise InvalidRequest(f"{name} must be a time like 2026-03-01, not {value!r}")
+        unknown = sorted(self.stop_reasons - set(StopReason))
+        if unknown:
+            raise InvalidRequest(
+                f"there is no stop reason {unknown[0]!r}: choose from {', '.join(StopReason)}"
+            )
 
     def matches(self, record: Trajectory) -> bool:
         """Whether every condition holds."""

@@ -147,8 +147,11 @@ class RunStore:
     def news(self) -> list[str]:
         """What `records` leaves out, one sentence each. Raises `TrajectoryError`."""
         said = self.recovered.lines()
-        if waiting := self.unwritten():
-            said.append(f"finished and only in the journal: {len(waiting):,} (see --recover)")
+        finished, unfinished = unwritten(self.run / "journal", self._index.places())
+        if finished:
+            said.append(f"finished and only in the journal: {len(finished):,} (see --recover)")
+        if unfinished:
+            said.append(f"begun and not finished: {len(unfinished):,}")
         return said
 
     def written_times(self) -> dict[str, str]:

@@ -246,6 +246,17 @@ def test_the_command_lists_and_filters(store: RunStore, command: Command) -> Non
     assert json.loads(command("run", "--max-turns", "1", "--json").stdout)["records"] == []
 
 
+def test_the_command_tells_of_unfinished_episodes(store: RunStore, command: Command) -> None:
+    journal_episode(Recorder(store.run), "begun", finished=None)
+    assert "begun and not finished: 1" in command("run").stderr
+
+
+def test_a_stop_reason_that_does_not_exist_is_refused(store: RunStore, command: Command) -> None:
+    refused = command("run", "--stop-reason", "anwsered").error or ""
+    assert refused.startswith("there is no stop reason 'anwsered': choose from answered, forced")
+    assert "1 of 1 records" in command("run", "--stop-reason", "answered").stdout
+
+
 def test_the_command_tidies(store: RunStore, command: Command) -> None:
     journal_episode(Recorder(store.run), "late", finished=utc_now())
     assert "finished and only in the journal: 1" in command("run").stderr
