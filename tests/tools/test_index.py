@@ -213,7 +213,7 @@ def test_the_folder_is_bounded(clip: Clips, cache: Path, monkeypatch: pytest.Mon
     path = clip("h264_mkv").path
     index = indexed(path)
     size = next(cache.iterdir()).stat().st_size
-    monkeypatch.setattr("eva_graph_tools.indexing.cache._MAX_BYTES", 4 * size)
+    monkeypatch.setattr("eva_graph_tools.disk_cache.MAX_BYTES", 4 * size)
     for number in range(12):
         keep_index(cache, f"sha256:{number}", path, index)
     assert sum(entry.stat().st_size for entry in cache.iterdir()) <= 4 * size
