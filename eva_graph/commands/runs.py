@@ -8,29 +8,36 @@ from typing import Annotated
 
 import typer
 
+from eva_graph.commands.filter_options import (
+    Labels,
+    Many,
+    MaxTurns,
+    MinTurns,
+    Right,
+    Since,
+    StopReasons,
+    Tools,
+    Until,
+)
 from eva_graph.errors import InvalidRequest
-
-_Many = list[str] | None
 
 
 def runs(
     run: Annotated[list[Path], typer.Argument(help="Run directory; several for --merge.")],
-    right: Annotated[
-        bool | None, typer.Option("--right/--wrong", help="Only right answers, or only wrong.")
-    ] = None,
-    stop_reason: Annotated[_Many, typer.Option(help="Stop reason; once for each.")] = None,
-    tool: Annotated[_Many, typer.Option(help="Tool that was called; once for each.")] = None,
-    label: Annotated[_Many, typer.Option(help="Label that was given; once for each.")] = None,
-    min_turns: Annotated[int | None, typer.Option(help="Least assistant turns.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Most assistant turns.")] = None,
+    right: Right = None,
+    stop_reason: StopReasons = None,
+    tool: Tools = None,
+    label: Labels = None,
+    min_turns: MinTurns = None,
+    max_turns: MaxTurns = None,
     min_tokens: Annotated[int | None, typer.Option(help="Least tokens of the last prompt.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Most tokens of the last prompt.")] = None,
-    since: Annotated[str | None, typer.Option(help="Began then or later: 2026-03-01.")] = None,
-    until: Annotated[str | None, typer.Option(help="Began then or earlier: 2026-03.")] = None,
+    since: Since = None,
+    until: Until = None,
     check: Annotated[
         bool, typer.Option("--check", help="Check that frames, image places and labels agree.")
     ] = False,
-    allow: Annotated[_Many, typer.Option(help="With --check: a violation to let pass.")] = None,
+    allow: Annotated[Many, typer.Option(help="With --check: a violation to let pass.")] = None,
     recover: Annotated[
         bool, typer.Option("--recover", help="Write what is finished and only in the journal.")
     ] = False,

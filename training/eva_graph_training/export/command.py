@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.filter_options import (
+    Labels,
+    Many,
+    MaxTurns,
+    MinTurns,
+    Right,
+    Since,
+    StopReasons,
+    Tools,
+    Until,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -37,24 +49,19 @@ class Frames(StrEnum):
     INLINE = "inline"
 
 
-_Many = list[str] | None
-
-
 def export(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
     to: Annotated[FormName, typer.Option(help="Who reads the rows.")],
     out: Annotated[Path, typer.Option(help="Folder to write; new or empty.")],
-    right: Annotated[
-        bool | None, typer.Option("--right/--wrong", help="Only right answers, or only wrong.")
-    ] = None,
-    stop_reason: Annotated[_Many, typer.Option(help="Stop reason; once for each.")] = None,
-    tool: Annotated[_Many, typer.Option(help="Tool that was called; once for each.")] = None,
-    label: Annotated[_Many, typer.Option(help="Label that was given; once for each.")] = None,
-    without_label: Annotated[_Many, typer.Option(help="Label not wanted; once for each.")] = None,
-    min_turns: Annotated[int | None, typer.Option(help="Least assistant turns.")] = None,
-    max_turns: Annotated[int | None, typer.Option(help="Most assistant turns.")] = None,
-    since: Annotated[str | None, typer.Option(help="Began then or later: 2026-03-01.")] = None,
-    until: Annotated[str | None, typer.Option(help="Began then or earlier: 2026-03.")] = None,
+    right: Right = None,
+    stop_reason: StopReasons = None,
+    tool: Tools = None,
+    label: Labels = None,
+    without_label: Annotated[Many, typer.Option(help="Label not wanted; once for each.")] = None,
+    min_turns: MinTurns = None,
+    max_turns: MaxTurns = None,
+    since: Since = None,
+    until: Until = None,
     split: Annotated[float, typer.Option(help="Share of the videos that train.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Another one shares the videos out anew.")] = 0,
     max_tokens: Annotated[
@@ -68,7 +75,7 @@ def export(
         Frames | None, typer.Option(help="Files of the run, copies, or inside the rows.")
     ] = None,
     allow: Annotated[
-        _Many, typer.Option(help="A violation that does not stop the export; once for each.")
+        Many, typer.Option(help="A violation that does not stop the export; once for each.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
