@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -83,7 +83,7 @@ def row(trajectory: Trajectory) -> dict[str, Any]:
         "labels": trajectory.labels,
         "policy": trajectory.policy.name,
     }
-    return plain(value)  # type: ignore[no-any-return]
+    return _plain_object(value)
 
 
 def subject(trajectory: Trajectory) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def subject(trajectory: Trajectory) -> dict[str, Any]:
         "video": PurePath(video.path.replace("\\", "/")).name or video.path,
         "duration": video.duration_seconds,
     }
-    return plain(value)  # type: ignore[no-any-return]
+    return _plain_object(value)
 
 
 def detail(trajectory: Trajectory, frames: FrameList) -> dict[str, Any]:
@@ -110,7 +110,11 @@ def detail(trajectory: Trajectory, frames: FrameList) -> dict[str, Any]:
         {**item, "frames": [frames.number(ref) for ref in _list(item.get("frames"))]}
         for item in trajectory.evidence
     ]
-    return plain(value)  # type: ignore[no-any-return]
+    return _plain_object(value)
+
+
+def _plain_object(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: plain(item) for key, item in value.items()}
 
 
 def plain(value: Any) -> Any:
@@ -118,7 +122,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return _plain_object(value)
     return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 

@@ -45,11 +45,11 @@ class Annotation:
     prompt: str | None = None
 
 
-def text_field(row: Row, *names: str, required: bool = True) -> str | None:
-    """The first of the fields that is there, as text.
+def text_field(row: Row, *names: str) -> str | None:
+    """The first of the fields that is there, as text; None without one.
 
     Raises:
-        InvalidRequest: none is there and it is required, or it is no text or number.
+        InvalidRequest: it is no text or number.
     """
     for name in names:
         value = row.values.get(name)
@@ -61,15 +61,14 @@ def text_field(row: Row, *names: str, required: bool = True) -> str | None:
         if any("\ud800" <= letter <= "\udfff" for letter in text):
             raise row.fault(f"`{name}` is not valid Unicode text")
         return text
-    if required:
-        raise row.fault(f"has no `{names[0]}`")
     return None
 
 
 def needed(row: Row, *names: str) -> str:
     """The first of the fields that is there, as text; an error without one."""
     text = text_field(row, *names)
-    assert text is not None  # noqa: S101 (`text_field` has raised)
+    if text is None:
+        raise row.fault(f"has no `{names[0]}`")
     return text
 
 

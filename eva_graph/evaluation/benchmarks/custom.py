@@ -32,13 +32,13 @@ def custom(row: Row) -> Annotation:
     options = row.values.get("options")
     return Annotation(
         row=row,
-        question_id=text_field(row, "question_id", required=False),
+        question_id=text_field(row, "question_id"),
         video=needed(row, "video"),
         text=needed(row, "question"),
         options=lettered(row, options) if options else {},
-        answer=text_field(row, "answer", required=False),
+        answer=text_field(row, "answer"),
         stretches=row.values.get("time_reference"),
-        subtitles=text_field(row, "subtitles", required=False),
-        duration_bucket=text_field(row, "duration_bucket", required=False),
+        subtitles=text_field(row, "subtitles"),
+        duration_bucket=text_field(row, "duration_bucket"),
         question_types=types_of(row.values.get("question_type")),
     )

@@ -40,12 +40,12 @@ def videomme(row: Row) -> Iterator[Annotation]:
         options = one.values.get("options", one.values.get("choices"))
         yield Annotation(
             row=one,
-            question_id=text_field(one, "question_id", required=False),
+            question_id=text_field(one, "question_id"),
             video=needed(one, "videoID", "video_id"),
             text=needed(one, "question"),
             options=lettered(one, options),
-            answer=text_field(one, "answer", required=False),
-            duration_bucket=text_field(one, "duration", required=False),
+            answer=text_field(one, "answer"),
+            duration_bucket=text_field(one, "duration"),
             question_types=types_of(one.values.get("task_type")),
         )
 
@@ -57,15 +57,15 @@ def longvideobench(row: Row) -> Iterator[Annotation]:
         columns = [row.values.get(f"option{number}") for number in range(5)]
         candidates = [text for text in columns if text not in (None, "N/A")]
     options = lettered(row, candidates)
-    group = text_field(row, "duration_group", required=False)
+    group = text_field(row, "duration_group")
     yield Annotation(
         row=row,
-        question_id=text_field(row, "id", required=False),
+        question_id=text_field(row, "id"),
         video=needed(row, "video_path", "video_id"),
         text=needed(row, "question"),
         options=options,
         answer=_letter_at(row.values.get("correct_choice"), options),
-        subtitles=text_field(row, "subtitle_path", required=False),
+        subtitles=text_field(row, "subtitle_path"),
         duration_bucket=_LONGVIDEOBENCH_GROUPS.get(group, group) if group else None,
         question_types=types_of(row.values.get("question_category")),
     )
@@ -76,7 +76,7 @@ def mlvu(row: Row) -> Iterator[Annotation]:
 
     Some copies keep the options in the question and have numbers or nothing for candidates.
     """
-    number = text_field(row, "question_id", required=False)
+    number = text_field(row, "question_id")
     candidates = row.values.get("candidates")
     apart = isinstance(candidates, list) and len(candidates) > 0
     yield Annotation(
@@ -85,7 +85,7 @@ def mlvu(row: Row) -> Iterator[Annotation]:
         video=needed(row, "video", "video_name"),
         text=needed(row, "question"),
         options=lettered(row, candidates) if apart else None,
-        answer=text_field(row, "answer", required=False),
+        answer=text_field(row, "answer"),
         question_types=types_of(row.values.get("question_type", row.values.get("task_type"))),
     )
 
@@ -97,7 +97,7 @@ def lsdbench(row: Row) -> Iterator[Annotation]:
         video=needed(row, "video_id"),
         text=needed(row, "question"),
         options=lettered(row, row.values.get("options")),
-        answer=text_field(row, "correct_answer", "answer", required=False),
+        answer=text_field(row, "correct_answer", "answer"),
         stretches=row.values.get("time_range"),
     )
 
@@ -106,11 +106,11 @@ def videoholmes(row: Row) -> Iterator[Annotation]:
     """Video-Holmes: field names with spaces, question numbers over all videos."""
     yield Annotation(
         row=row,
-        question_id=text_field(row, "Question ID", required=False),
+        question_id=text_field(row, "Question ID"),
         video=needed(row, "video ID", "video_id"),
         text=needed(row, "Question"),
         options=lettered(row, row.values.get("Options")),
-        answer=text_field(row, "Answer", required=False),
+        answer=text_field(row, "Answer"),
         question_types=types_of(row.values.get("Question Type")),
     )
 
@@ -126,7 +126,7 @@ def lvbench(row: Row) -> Iterator[Annotation]:
             video=video,
             text=needed(one, "question"),
             options=lettered(one, options) if options else None,
-            answer=text_field(one, "answer", required=False),
+            answer=text_field(one, "answer"),
             stretches=one.values.get("time_reference"),
             question_types=types_of(one.values.get("question_type")),
         )

@@ -25,13 +25,13 @@ def read_unified(row: Row) -> Annotation:
     truth = reward.get("ground_truth") if isinstance(reward, Mapping) else None
     return Annotation(
         row=row,
-        question_id=text_field(row, "id", "index", required=False),
+        question_id=text_field(row, "id", "index"),
         video=_video(row),
         text=prompt,
         options=None,
         answer=None if truth is None else str(truth),
         stretches=row.values.get("time_reference"),
-        duration_bucket=text_field(row, "duration_bucket", required=False),
+        duration_bucket=text_field(row, "duration_bucket"),
         question_types=types_of(row.values.get("question_type", row.values.get("Question_Type"))),
         prompt=prompt,
     )
