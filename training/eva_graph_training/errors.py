@@ -15,3 +15,7 @@ class FormatError(TrainingError):
 
 class DataError(TrainingError):
     """A training row cannot be used: an image is missing, or a message is not what it must be."""
+
+
+class RecipeError(TrainingError):
+    """A recipe cannot be read, or a setting makes no sense."""
