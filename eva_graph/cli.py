@@ -131,7 +131,11 @@ app.command("view")(view)
 def main() -> None:
     """Entry point of `eva-graph`."""
     for entry in sorted(entry_points(group="eva_graph.commands"), key=lambda item: item.name):
-        app.command(entry.name)(entry.load())
+        command = entry.load()
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=entry.name)
+        else:
+            app.command(entry.name)(command)
     try:
         app()
     except EvaGraphError as error:
