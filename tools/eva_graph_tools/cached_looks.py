@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -82,7 +83,7 @@ def look_key(video_id: str, tool_name: str, applied: Mapping[str, Any], grid: Vi
         "tool": tool_name,
         "applied": dict(applied),
         "grid": [grid.patch_pixels, grid.min_pixels, grid.max_pixels],
-        "made_by": {name: version(name) for name in _MADE_BY},
+        "made_by": _made_by(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -114,3 +115,8 @@ def _remember(store: FrameStore, key: str, look: StoredLook) -> None:
         "text": look.text,
     }
     store.remember(key, json.dumps(data, allow_nan=False).encode())
+
+
+@cache
+def _made_by() -> dict[str, str]:
+    return {name: version(name) for name in _MADE_BY}  # reads files: once a process
