@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dialect_parts import video_info
 from hypothesis import given
 from hypothesis import strategies as st
 from numbered_video import Clip, Recipe, number_of, render
@@ -17,7 +18,6 @@ from eva_graph_tools import (
     InvalidArguments,
     PreparedLook,
     Video,
-    VideoInfo,
     VisualGrid,
     execute,
     prepare,
@@ -27,20 +27,7 @@ from eva_graph_tools.zoom import whole_patches
 
 Clips = Callable[[str], Clip]
 GRID = VisualGrid(patch_pixels=4, min_pixels=64)
-INFO = VideoInfo(
-    duration_seconds=143.2,
-    width=1280,
-    height=720,
-    average_fps=25.0,
-    codec="h264",
-    container="mov",
-    frame_count=3580,
-    start_offset_seconds=0.0,
-    rotation_degrees=0,
-    coded_width=1280,
-    coded_height=720,
-    stream_duration_seconds=143.2,
-)
+INFO = video_info(duration_seconds=143.2, average_fps=25.0)
 LEFT_HALF_OF_BARS = [0, 0, 0.5, 0.5]
 
 
