@@ -1,4 +1,8 @@
-"""Open videos shared by all episodes of a graph: one open file for each, closed when idle."""
+"""Open videos shared by all episodes of a graph: one open file for each, closed when idle.
+
+How they are opened (in worker processes, below one folder only, with what patience) is said once
+here for all episodes.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 FFmpeg is given a plain file address, so a name can be neither a protocol nor a pattern, and formats
 that point to other files or to the network (playlists, concatenations, device inputs) are not read.
+Reading goes on past packets that are broken (`unbroken`).
 """
 
 import hashlib

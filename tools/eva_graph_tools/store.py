@@ -2,7 +2,8 @@
 
 Any number of processes may share a store: a file appears complete or not at all, and is never
 changed. Reading verifies the hash. With a byte bound the least recently used frames are dropped; a
-frame that is gone can be decoded again while its video exists (`eva_graph_tools.restore`).
+frame that is gone can be decoded again while its video exists (`eva_graph_tools.restore`). Small
+notes lie beside the frames and go the same way (see `eva_graph_tools.cached_looks`).
 """
 
 import hashlib
