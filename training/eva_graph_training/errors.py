@@ -19,3 +19,11 @@ class DataError(TrainingError):
 
 class RecipeError(TrainingError):
     """A recipe cannot be read, or a setting makes no sense."""
+
+
+class BatchFault(TrainingError):
+    """A batch is not what its rows say: the message names row, frame and cause."""
+
+
+class BlindRun(TrainingError):
+    """What a model learns to write does not depend on the frames it is shown."""

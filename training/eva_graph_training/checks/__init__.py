@@ -1,0 +1,15 @@
+"""What guards a training run: batches are verified, and a run that does not see its images stops.
+
+Put the mixin before TRL's trainer; it wraps the trainer's collator and its `compute_loss`:
+
+    class CheckedSft(SightCheck, SFTTrainer): ...        # eva_graph_training.checks.sight
+    class CheckedKto(SightCheck, KTOTrainer): ...
+    class CheckedGrpo(RolloutSightCheck, GRPOTrainer): ...   # eva_graph_training.checks.rollouts
+
+    CheckedSft(checks=CheckPlan(), model=..., args=..., train_dataset=..., processing_class=...)
+
+`CheckPlan` (eva_graph_training.checks.plan) says how much is checked; beside the trainers'
+own arguments it is the only one. Before a KTO run: `require_mixed` and `balanced_weights`
+(eva_graph_training.checks.kto). Rows too long for a run: `rows_within` (…checks.lengths).
+Every fault is one line, a `BatchFault` or a `BlindRun`, both `TrainingError`s.
+"""
