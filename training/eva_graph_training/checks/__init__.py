@@ -6,10 +6,11 @@ Put the mixin before TRL's trainer; it wraps the trainer's collator and its `com
     class CheckedKto(SightCheck, KTOTrainer): ...
     class CheckedGrpo(RolloutSightCheck, GRPOTrainer): ...   # eva_graph_training.checks.rollouts
 
-    CheckedSft(checks=CheckPlan(), model=..., args=..., train_dataset=..., processing_class=...)
+    CheckedSft(checks=CheckSettings(), model=..., args=..., train_dataset=..., processing_class=...)
 
-`CheckPlan` (eva_graph_training.checks.plan) says how much is checked; beside the trainers'
-own arguments it is the only one. Before a KTO run: `require_mixed` and `balanced_weights`
+`CheckSettings` (eva_graph_training.recipe.settings) says how much is checked; beside the trainers'
+own arguments it is the only one. Counts of images, tokens and learned turns are checked always;
+every pixel and every learned word in the first batches and in a share of the later ones. Before a KTO run: `require_mixed` and `balanced_weights`
 (eva_graph_training.checks.kto). Rows too long for a run: `rows_within` (…checks.lengths).
 Every fault is one line, a `BatchFault` or a `BlindRun`, both `TrainingError`s.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.checks.places import require_places
-from eva_graph_training.checks.plan import CheckPlan
+from eva_graph_training.recipe.settings import CheckSettings
 from eva_graph_training.checks.rows import RowView
 from eva_graph_training.errors import BatchFault
 
@@ -20,13 +20,15 @@ class VerifiedCollator:
     Args:
         inner: TRL's collator for SFT, or ours for KTO.
         processor: of the model that is trained.
-        plan: how much is checked.
+        settings: how much is checked.
     """
 
-    def __init__(self, inner: Collator, processor: ImageOnlyProcessor, plan: CheckPlan) -> None:
+    def __init__(
+        self, inner: Collator, processor: ImageOnlyProcessor, settings: CheckSettings
+    ) -> None:
         self.inner = inner
         self._processor = processor
-        self._plan = plan
+        self._settings = settings
         self._batches = 0
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

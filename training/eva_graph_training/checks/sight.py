@@ -10,7 +10,7 @@ from transformers import Trainer
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.checks.batches import VerifiedCollator
 from eva_graph_training.checks.places import require_places
-from eva_graph_training.checks.plan import CheckPlan
+from eva_graph_training.recipe.settings import CheckSettings
 from eva_graph_training.errors import TrainingError
 
 
@@ -28,11 +28,11 @@ class SightCheck(Trainer):
         TrainingError: it is not.
     """
 
-    def __init__(self, *, checks: CheckPlan | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, checks: CheckSettings | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(self.processing_class, ImageOnlyProcessor):
             raise TrainingError("checked trainers need a processor of load_processor(FOLDER)")
-        self.checks = checks or CheckPlan()
+        self.checks = checks or CheckSettings()
         self._processor = self.processing_class
         self._guard_collator()
 
