@@ -25,7 +25,7 @@ def journal_look(
         turn,
         "look",
         {
-            "calls": [_call_record(result) for result in reply.results],
+            "calls": [call_record(result) for result in reply.results],
             "messages": [message_to_json(message) for message in reply.messages],
             "edited": edited is not None,
             "edited_message": message_to_json(edited) if edited is not None else None,
@@ -35,7 +35,8 @@ def journal_look(
     episode.emit(turn, looks=[_look_event(result) for result in reply.results])
 
 
-def _call_record(result: CallResult) -> dict[str, Any]:
+def call_record(result: CallResult) -> dict[str, Any]:
+    """The JSON of a `CallRecord`."""
     frames = zip(result.frames, result.requested_seconds, result.snapped, strict=True)
     return {
         "id": result.call["id"],

@@ -5,6 +5,7 @@ made to say the script; everything around it is real.
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from eva_graph.policy.processor import chat_template, load_model, load_processor
 from eva_graph.testing import make_clip
 from eva_graph.trajectory import Trajectory, read_records
 from eva_graph.videos import OpenVideos
-from eva_graph_tools import FrameStore
+from eva_graph_tools import FrameRef, FrameStore
 from eva_graph_training.dataset import sft_dataset
 from eva_graph_training.env import VideoEnvironment, opening_messages
 from eva_graph_training.format import prepare_processor
 from eva_graph_training.nano.folder import new_model, save_folder
 from eva_graph_training.nano.tokens import build_tokenizer
+from eva_graph_training.rewards.attempt import Attempt
 
 QUESTION = "Which colour is shown at 3 seconds?"
 MAX_TURNS = 5
@@ -104,7 +106,9 @@ def of_sft(folder: Path, run: Path, output: Path) -> tuple[list[int], list[int]]
     return batch["input_ids"][0].tolist(), (labels != -100).int().tolist()
 
 
-def of_grpo(folder: Path, clip: Path, output: Path) -> tuple[list[int], list[int], int]:
+def of_grpo(
+    folder: Path, clip: Path, output: Path
+) -> tuple[list[int], list[int], int, list[Attempt]]:
     processor = prepare_processor(load_processor(folder))
     grid, videos = visual_grid(processor), OpenVideos()
     environment = partial(
@@ -121,10 +125,16 @@ def of_grpo(folder: Path, clip: Path, output: Path) -> tuple[list[int], list[int
     )  # fmt: skip
     model = load_model(folder)
     make_it_say(model, processor.tokenizer, SCRIPT)
+    attempts: list[Attempt] = []
+
+    def reward(completions: Any, environments: Any, **_: Any) -> list[float]:
+        for environment, completion in zip(environments, completions, strict=True):
+            attempts.append(Attempt.of_rollout(environment.account, completion))
+        return [float(i) for i in range(len(completions))]
+
     trainer = GRPOTrainer(
         model=model, args=config, train_dataset=Dataset.from_list([row] * 2),
-        reward_funcs=lambda completions, **_: [float(i) for i in range(len(completions))],
-        processing_class=processor, environment_factory=environment,
+        reward_funcs=reward, processing_class=processor, environment_factory=environment,
     )  # fmt: skip
     seen: list[dict[str, Any]] = []
     generate = trainer._generate_and_score_completions
@@ -141,7 +151,17 @@ def of_grpo(folder: Path, clip: Path, output: Path) -> tuple[list[int], list[int
     completion_ids = batch["completion_ids"][0][present].tolist()
     mask = batch["tool_mask"][0][present].int().tolist()
     patches = int(batch["pixel_values"].shape[0])
-    return prompt_ids + completion_ids, [0] * len(prompt_ids) + mask, patches
+    return prompt_ids + completion_ids, [0] * len(prompt_ids) + mask, patches, attempts
+
+
+def told(attempt: Attempt) -> dict[str, Any]:
+    """All that a reward may look at, without what differs from run to run."""
+    calls = [look.call.model_dump(exclude={"id", "seconds", "cached"}) for look in attempt.looks]
+    return {**asdict(replace(attempt, looks=(), load_frame=blind)), "calls": calls}
+
+
+def blind(_: FrameRef) -> bytes:
+    raise AssertionError("no frame is read")
 
 
 def test_record_has_the_ids_of_the_rendered_transcript(folder: Path, record: Trajectory) -> None:
@@ -168,7 +188,8 @@ def test_grpo_loop_equals_the_record(
     folder: Path, clip: Path, record: Trajectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    ids, mask, patches = of_grpo(folder, clip, tmp_path)
+    ids, mask, patches, attempts = of_grpo(folder, clip, tmp_path)
     assert (ids, mask) == of_record(record)
     grids = [grid for turn in record.turns if turn.tokens for grid in turn.tokens.image_grids or ()]
     assert patches == 2 * sum(t * h * w for t, h, w in grids)  # two rollouts in the batch
+    assert [told(attempt) for attempt in attempts] == [told(Attempt.of_record(record, blind))] * 2

@@ -15,11 +15,13 @@ from PIL import Image
 
 from eva_graph.blocks import blocks_of, frame_of
 from eva_graph.dialects import Calls, Dialect, EvaDialect, Malformed, Question
+from eva_graph.known import Reference
 from eva_graph.limits import Limits
-from eva_graph.look import LookExecutor
+from eva_graph.look import LookExecutor, LookReply
 from eva_graph.state import Spent
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import TOOLS, FrameStore, Tool, VisualGrid, offered_tools
+from eva_graph_training.rewards.attempt import Account
 
 
 class VideoEnvironment:
@@ -53,12 +55,33 @@ class VideoEnvironment:
         video: str,
         question: str,
         options: Mapping[str, str] | None = None,
+        answer: str | None = None,
+        time_reference: Sequence[tuple[float, float]] | None = None,
+        question_id: str | None = None,
         **_: Any,
     ) -> None:
-        """Start a rollout on a dataset row; the prompt already holds the opening messages."""
+        """Start a rollout on a dataset row; the prompt already holds the opening messages.
+
+        What is known of the right answer goes into the account alone.
+        """
         self._path = video
         self._question = Question(text=question, options=options or {})
+        self._reference = Reference(
+            expected=answer, question_id=question_id, time_reference=tuple(time_reference or ())
+        )
         self._spent = Spent(turns=0, frames=0, visual_tokens=0, context_tokens=0)
+        self._replies: dict[int, LookReply] = {}
+
+    @property
+    def account(self) -> Account:
+        """What happened since `reset`, for rewards; a property, or TRL would offer it as a tool."""
+        return Account(
+            question=self._question,
+            reference=self._reference,
+            dialect=self._dialect,
+            replies=dict(self._replies),
+            load_frame=self._store.read,
+        )
 
     def turn(self, text: str) -> list[dict[str, Any]]:
         """Execute what the policy wrote and show what it asked for.
@@ -82,6 +105,7 @@ class VideoEnvironment:
                 return []
             reply = executor.respond(outcome, spent=self._spent, message_id=message_id)
         self._spent = reply.spent
+        self._replies[reply.spent["turns"]] = reply
         return [part for message in reply.messages for part in pixel_parts(message, self._store)]
 
 

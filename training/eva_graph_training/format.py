@@ -47,6 +47,8 @@ class TurnParser:
     ) -> dict[str, Any]:
         """The assistant message of sampled ids, in the form TRL's tool loop expects.
 
+        A cut one says so by `finish_reason`: rewards read it as the graph does.
+
         Args:
             response: sampled ids of one turn; without the end-of-turn token the turn was cut.
             prefix: ids of everything before the turn.
@@ -55,6 +57,8 @@ class TurnParser:
         cut = not ids or ids[-1] != self._end_id
         text = str(self._tokenizer.decode(ids if cut else ids[:-1], skip_special_tokens=True))
         message: dict[str, Any] = {"role": "assistant", "content": text}
+        if cut:
+            message["finish_reason"] = "length"
         outcome = self._dialect.read(text, truncated=cut)
         if not isinstance(outcome, Answer | Truncated) and not self._has_to_answer(prefix or ()):
             call = {"name": "turn", "arguments": {"text": text}}

@@ -29,6 +29,12 @@ class Look:
     frames: tuple[FrameRef, ...]
     call: CallRecord
 
+    @classmethod
+    def of(cls, turn: int, call: CallRecord, frames: tuple[FrameRef, ...]) -> Look:
+        """The look of a call that showed `frames`, at least one."""
+        start, end = _range(call, frames)
+        return cls(turn=turn, start_seconds=start, end_seconds=end, frames=frames, call=call)
+
     @property
     def window_seconds(self) -> float:
         """Length of the range."""
@@ -74,10 +80,7 @@ def _looks(record: Trajectory) -> Iterator[Look]:
         for call in turn.calls:
             frames = tuple(read_ref(record, turn.turn, frame.ref) for frame in call.frames)
             if frames:
-                start, end = _range(call, frames)
-                yield Look(
-                    turn=turn.turn, start_seconds=start, end_seconds=end, frames=frames, call=call
-                )
+                yield Look.of(turn.turn, call, frames)
 
 
 def _range(call: CallRecord, frames: tuple[FrameRef, ...]) -> tuple[float, float]:
