@@ -6,12 +6,31 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from eva_graph.policy.processor import ImageOnlyProcessor
-from eva_graph_training.checks.places import require_places
-from eva_graph_training.recipe.settings import CheckSettings
+from eva_graph_training.checks.pixels import require_pixels
+from eva_graph_training.checks.places import require_frames, require_places
 from eva_graph_training.checks.rows import RowView
-from eva_graph_training.errors import BatchFault
+from eva_graph_training.checks.turns import require_turns
+from eva_graph_training.recipe.settings import CheckSettings
 
 Collator = Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]]
+
+
+class FullChecks:
+    """Says which batches are compared in full: the first ones, and an even share of the later.
+
+    Counting alone decides, so that no random generator is touched.
+    """
+
+    def __init__(self, settings: CheckSettings) -> None:
+        self._settings = settings
+        self._batches = 0
+
+    def due(self) -> bool:
+        """Whether the next batch is one of them; counts it."""
+        later = self._batches - self._settings.full_batches
+        self._batches += 1
+        share = self._settings.pixel_share
+        return later < 0 or int((later + 1) * share) > int(later * share)
 
 
 class VerifiedCollator:
@@ -28,8 +47,7 @@ class VerifiedCollator:
     ) -> None:
         self.inner = inner
         self._processor = processor
-        self._settings = settings
-        self._batches = 0
+        self._full = FullChecks(settings)
 
     def __call__(self, examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The inner collator's batch, unchanged.
@@ -38,14 +56,12 @@ class VerifiedCollator:
             BatchFault: it is not what the rows say.
             DataError: a row's frame is no picture that can be read.
         """
-        rows = [RowView.of(example) for example in examples]  # collators may change examples
+        rows = [RowView.of(example, number) for number, example in enumerate(examples)]
         batch = self.inner(examples)
-        places = require_places(batch["input_ids"], batch, self._processor)
-        for number, (row, found) in enumerate(zip(rows, places, strict=True)):
-            if len(row.frames) != len(found):
-                raise BatchFault(
-                    f"row {number} of the batch ({row.name}) names {len(row.frames)} frames, its "
-                    f"tokens have {len(found)} image places: the chat template drops images"
-                )
-        self._batches += 1
+        full = self._full.due()
+        places = require_places(batch, self._processor)
+        require_frames(rows, places)
+        require_turns(rows, batch, self._processor, words=full)
+        if full:
+            require_pixels(rows, batch, self._processor)
         return batch

@@ -13,38 +13,34 @@ from typing import Any
 import torch
 
 from eva_graph.policy.processor import ImageOnlyProcessor
+from eva_graph_training.checks.rows import RowView
+from eva_graph_training.checks.runs import Run, runs_of
 from eva_graph_training.errors import BatchFault
 
 
-def image_places(ids: torch.Tensor, image_token_id: int) -> list[list[int]]:
-    """Lengths of the runs of image tokens in each of the B rows of `ids` (B x T)."""
-    image = (ids == image_token_id).to(torch.int8)
-    edge = image.new_zeros(len(image), 1)
-    steps = torch.diff(torch.cat([edge, image, edge], dim=1), dim=1)
-    starts, ends = (steps == 1).nonzero().tolist(), (steps == -1).nonzero().tolist()
-    places: list[list[int]] = [[] for _ in range(len(ids))]
-    for (row, start), (_, end) in zip(starts, ends, strict=True):
-        places[row].append(end - start)
-    return places
+def sequence_ids(batch: Mapping[str, Any]) -> torch.Tensor:
+    """The B x T ids of a batch of any stage."""
+    if "input_ids" in batch:
+        ids: torch.Tensor = batch["input_ids"]
+        return ids
+    return torch.cat([batch["prompt_ids"], batch["completion_ids"]], dim=1)
 
 
-def require_places(
-    ids: torch.Tensor, batch: Mapping[str, Any], processor: ImageOnlyProcessor
-) -> list[list[int]]:
+def require_places(batch: Mapping[str, Any], processor: ImageOnlyProcessor) -> list[list[Run]]:
     """The image places of each row, after their check against grid rows and pixel rows.
 
     Args:
-        ids: B x T token ids.
-        batch: may hold `image_grid_thw` (images x 3) and `pixel_values` (patches x features).
+        batch: token ids, and perhaps `image_grid_thw` (images x 3) and `pixel_values` (patches x
+            features).
         processor: of the model that is trained.
 
     Raises:
         BatchFault: tokens, grid rows and pixel rows do not stand for one another.
     """
-    places = image_places(ids, processor.image_token_id)
+    places = runs_of(sequence_ids(batch) == processor.image_token_id)
     grids, pixels = batch.get("image_grid_thw"), batch.get("pixel_values")
     shown = 0 if pixels is None else int(pixels.shape[0])
-    patches = [] if grids is None else grids.prod(dim=1).tolist()
+    patches: list[int] = [] if grids is None else grids.prod(dim=1).tolist()
     found = sum(map(len, places))
     if found and not shown:
         raise BatchFault(
@@ -53,22 +49,39 @@ def require_places(
         )
     if shown != sum(patches):
         raise BatchFault(f"{shown} rows of pixel_values for {sum(patches)} patches of the grids")
-    _match(places, patches, processor.image_processor.merge_size**2)
+    if found == len(patches):
+        _require_sizes(places, patches, processor.image_processor.merge_size**2)
+    elif found:
+        raise BatchFault(
+            f"the batch's tokens have {found} image places, its grids {len(patches)} rows: the "
+            "chat template drops images, or a length limit cuts them"
+        )
     return places
 
 
-def _match(places: Sequence[Sequence[int]], patches: Sequence[int], merged: int) -> None:
-    if sum(map(len, places)) != len(patches):
-        raise BatchFault(
-            f"the batch's tokens have {sum(map(len, places))} image places, its grids "
-            f"{len(patches)} rows: the chat template drops images or a length limit cuts them"
-        )
+def require_frames(rows: Sequence[RowView], places: Sequence[Sequence[Run]]) -> None:
+    """Check that every row has an image place for each of its frames.
+
+    Raises:
+        BatchFault: one has not; the message names it.
+    """
+    for row, found in zip(rows, places, strict=True):
+        if len(row.frames) != len(found):
+            raise BatchFault(
+                f"{row.name} shows {len(row.frames)} frames, its tokens have {len(found)} image "
+                "places: the chat template drops images, or TRL does"
+            )
+
+
+def _require_sizes(
+    places: Sequence[Sequence[Run]], patches: Sequence[int], patches_per_token: int
+) -> None:
     expected = iter(patches)
-    for row, lengths in enumerate(places):
-        for number, length in enumerate(lengths):
-            size = next(expected) // merged
-            if length != size:
+    for row, runs in enumerate(places):
+        for number, (start, end) in enumerate(runs):
+            tokens = next(expected) // patches_per_token
+            if end - start != tokens:
                 raise BatchFault(
-                    f"row {row} of the batch, frame {number}: {length} image tokens stand for "
-                    f"{size}: a length limit cuts the row, or images are out of order"
+                    f"row {row} of the batch, frame {number}: {end - start} image tokens stand "
+                    f"for {tokens}: images are out of order, or a length limit cut the row"
                 )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eva_graph_training.checks.places import require_places
-from eva_graph_training.checks.rows import Frame, frames_of
-from eva_graph_training.checks.sight import SightCheck, sequence_ids
-from eva_graph_training.errors import BatchFault
+from eva_graph_training.checks.batches import FullChecks
+from eva_graph_training.checks.pixels import require_pixels
+from eva_graph_training.checks.places import require_frames, require_places
+from eva_graph_training.checks.rows import Frame, RowView, frames_of, question_of, text_of
+from eva_graph_training.checks.sight import SightCheck
+from eva_graph_training.checks.turns import require_policy_turns
+from eva_graph_training.rollouts import ExactRolloutTrainer
 
 _COMPLETIONS = 3
 """Place of the message lists in the tuple that TRL 1.16's private `_generate` returns."""
@@ -19,17 +22,17 @@ class RolloutSightCheck(SightCheck):
 
     Every generation batch is verified as it is made, before any of it is learned: TRL's own
     `rollout_func` gives it no images, and TRL drops all of them without a word where tokens and
-    features differ.
+    features differ. See `SightCheck` for the rest.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._shown: list[list[Frame]] = []
+        self._full = FullChecks(self._checks)
+        self._played: list[RowView] = []
 
-    def _guard_collator(self) -> None:
-        """GRPO's collator hands rows through: there is nothing to check yet."""
-
-    def shown_frames(self, prompts: Sequence[Any], completions: Sequence[Any]) -> list[list[Frame]]:
+    def shown_frames(
+        self, prompts: Sequence[Any], completions: Sequence[Any]
+    ) -> Sequence[Sequence[Frame]]:
         """The frames that each rollout showed, in order: the image parts of its messages.
 
         A trainer whose messages carry no images overrides it.
@@ -39,11 +42,27 @@ class RolloutSightCheck(SightCheck):
             completions: message lists, tool messages included.
         """
         pairs = zip(prompts, completions, strict=True)
-        return [[*frames_of(prompt), *frames_of(completion)] for prompt, completion in pairs]
+        return [frames_of([*prompt, *completion]) for prompt, completion in pairs]
+
+    def _guard_collator(self) -> None:
+        """GRPO's collator hands rows through: there is nothing to check yet."""
 
     def _generate(self, prompts: list[Any]) -> tuple[Any, ...]:
         outputs: tuple[Any, ...] = super()._generate(prompts)  # type: ignore[misc]
-        self._shown = self.shown_frames(prompts, outputs[_COMPLETIONS])
+        completions = outputs[_COMPLETIONS]
+        shown = self.shown_frames(prompts, completions)
+        self._played = [
+            RowView(
+                name=f"rollout {number} ({question_of(prompts[number])})",
+                frames=tuple(frames),
+                learned=tuple(
+                    text_of(message)
+                    for message in completions[number]
+                    if message["role"] == "assistant"
+                ),
+            )
+            for number, frames in enumerate(shown)
+        ]
         return outputs
 
     def _generate_and_score_completions(self, inputs: list[Any]) -> dict[str, Any]:
@@ -52,10 +71,18 @@ class RolloutSightCheck(SightCheck):
         return batch
 
     def _verify(self, batch: Mapping[str, Any]) -> None:
-        places = require_places(sequence_ids(dict(batch)), batch, self._processor)
-        for number, (frames, found) in enumerate(zip(self._shown, places, strict=True)):
-            if len(frames) != len(found):
-                raise BatchFault(
-                    f"rollout {number} was shown {len(frames)} frames, its tokens have "
-                    f"{len(found)} image places: the chat template drops images"
-                )
+        places = require_places(batch, self._processor)
+        require_frames(self._played, places)
+        require_policy_turns(self._played, batch, self._processor)
+        if self._full.due():
+            require_pixels(self._played, batch, self._processor)
+
+
+class CheckedExactRollouts(RolloutSightCheck, ExactRolloutTrainer):
+    """`ExactRolloutTrainer`, checked against the frames of its source's rollouts."""
+
+    def shown_frames(
+        self, prompts: Sequence[Any], completions: Sequence[Any]
+    ) -> Sequence[Sequence[Frame]]:
+        """The rollouts' own frames: their messages are text."""
+        return [rollout.frames for rollout in self._playing]

@@ -19,7 +19,7 @@ class RowView:
     """One row as the checks read it.
 
     Attributes:
-        name: its question, shortened; rows have no ids.
+        name: its place in the batch and its question, shortened; rows have no ids.
         frames: of all its messages, in reading order.
         learned: the texts of the assistant turns that may be learned, in order.
     """
@@ -29,11 +29,16 @@ class RowView:
     learned: tuple[str, ...]
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> RowView:
-        """The view of an SFT row (`messages`) or a KTO row (`prompt`, `completion`)."""
+    def of(cls, row: Mapping[str, Any], number: int) -> RowView:
+        """The view of an SFT row (`messages`) or a KTO row (`prompt`, `completion`).
+
+        Args:
+            row: as the trainer's data set holds it.
+            number: its place in the batch.
+        """
         messages = row["messages"] if "messages" in row else [*row["prompt"], *row["completion"]]
         return cls(
-            name=_name(messages),
+            name=f"row {number} of the batch ({question_of(messages)})",
             frames=tuple(frames_of(messages)),
             learned=tuple(
                 text_of(message)
@@ -55,12 +60,14 @@ def text_of(message: Mapping[str, Any]) -> str:
     return "".join(part["text"] for part in _parts(message) if part["type"] == "text")
 
 
+def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
+    """The last line of the first user message, shortened: it names a row in errors."""
+    asked = [text_of(message) for message in messages if message["role"] == "user"]
+    lines = asked[0].strip().splitlines() if asked else []
+    line = lines[-1] if lines else "no question"
+    return line if len(line) <= _NAME_CHARACTERS else line[: _NAME_CHARACTERS - 1] + "…"
+
+
 def _parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     content = message.get("content") or ""
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-
-def _name(messages: Sequence[Mapping[str, Any]]) -> str:
-    asked = [text_of(message) for message in messages if message["role"] == "user"]
-    line = " ".join(asked[0].split()) if asked else "no question"
-    return line if len(line) <= _NAME_CHARACTERS else line[: _NAME_CHARACTERS - 1] + "…"

@@ -9,16 +9,18 @@ from transformers import Trainer
 
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.checks.batches import VerifiedCollator
+from eva_graph_training.checks.blind import BlindControl, Sight
 from eva_graph_training.checks.places import require_places
-from eva_graph_training.recipe.settings import CheckSettings
 from eva_graph_training.errors import TrainingError
+from eva_graph_training.recipe.settings import CheckSettings
 
 
 class SightCheck(Trainer):
     """First base of a checked trainer: `class CheckedSft(SightCheck, SFTTrainer)`.
 
-    Every batch is verified as it leaves the collator and again as it reaches the loss; a fault
-    stops the run.
+    Every batch is verified as it leaves the collator and again as it reaches the loss, and the
+    blind control runs before the first optimiser step. A fault stops the run. Weights, gradients,
+    random generators, order of the data and logged figures are those of the trainer without it.
 
     Args:
         checks: how much is checked.
@@ -32,13 +34,15 @@ class SightCheck(Trainer):
         super().__init__(**kwargs)
         if not isinstance(self.processing_class, ImageOnlyProcessor):
             raise TrainingError("checked trainers need a processor of load_processor(FOLDER)")
-        self.checks = checks or CheckSettings()
+        self._checks = checks or CheckSettings()
         self._processor = self.processing_class
+        self._control = BlindControl(self._checks, self._processor.image_token_id)
         self._guard_collator()
 
-    def _guard_collator(self) -> None:
-        inner: Any = self.data_collator
-        self.data_collator = VerifiedCollator(inner, self._processor, self.checks)
+    @property
+    def sight(self) -> Sight | None:
+        """What the blind control measured, once it did."""
+        return self._control.sight
 
     def compute_loss(
         self,
@@ -51,14 +55,13 @@ class SightCheck(Trainer):
 
         Raises:
             BatchFault: images were dropped between collator and loss.
+            BlindRun: the model does not see its frames.
         """
-        require_places(sequence_ids(inputs), inputs, self._processor)
+        require_places(inputs, self._processor)
+        if model.training:
+            self._control.before_step(self, model, inputs, super().compute_loss)
         return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
-
-def sequence_ids(inputs: dict[str, Any]) -> torch.Tensor:
-    """The B x T ids of a batch of any stage."""
-    if "input_ids" in inputs:
-        ids: torch.Tensor = inputs["input_ids"]
-        return ids
-    return torch.cat([inputs["prompt_ids"], inputs["completion_ids"]], dim=1)
+    def _guard_collator(self) -> None:
+        inner: Any = self.data_collator
+        self.data_collator = VerifiedCollator(inner, self._processor, self._checks)
