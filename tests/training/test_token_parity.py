@@ -18,6 +18,7 @@ from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from eva_graph import Context, VideoAgent
 from eva_graph.dialects import Question
+from eva_graph.known import Reference
 from eva_graph.limits import Limits
 from eva_graph.policy.in_process import TransformersPolicy
 from eva_graph.policy.processor import chat_template, load_model, load_processor, visual_grid
@@ -30,7 +31,9 @@ from eva_graph_training.env import VideoEnvironment, opening_messages
 from eva_graph_training.format import prepare_processor
 from eva_graph_training.nano.folder import new_model, save_folder
 from eva_graph_training.nano.tokens import build_tokenizer
+from eva_graph_training.recipe.settings import RewardSettings
 from eva_graph_training.rewards.attempt import Attempt
+from eva_graph_training.rewards.functions import reward_functions
 
 QUESTION = "Which colour is shown at 3 seconds?"
 MAX_TURNS = 5
@@ -64,9 +67,8 @@ def recorded(folder: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory)
     run = tmp_path_factory.mktemp("run")
     policy = TransformersPolicy(folder)
     make_it_say(policy.model, load_processor(folder).tokenizer, SCRIPT)
-    result = VideoAgent(policy).run(
-        clip, QUESTION, record=run, context=Context(max_turns=MAX_TURNS)
-    )
+    context = Context(max_turns=MAX_TURNS, reference=Reference(expected="blue"))
+    result = VideoAgent(policy).run(clip, QUESTION, record=run, context=context)
     assert (result.answer, result.stop_reason) == ("blue", "forced")
     assert [len(turn.calls) for turn in result.turns] == [2, 0, 1, 1, 0]
     return run
@@ -108,7 +110,7 @@ def of_sft(folder: Path, run: Path, output: Path) -> tuple[list[int], list[int]]
 
 def of_grpo(
     folder: Path, clip: Path, output: Path
-) -> tuple[list[int], list[int], int, list[Attempt]]:
+) -> tuple[list[int], list[int], int, list[Attempt], dict[str, float]]:
     processor = prepare_processor(load_processor(folder))
     grid, videos = visual_grid(processor), OpenVideos()
     environment = partial(
@@ -116,12 +118,13 @@ def of_grpo(
         limits=Limits(max_turns=MAX_TURNS, grid=grid),
     )  # fmt: skip
     prompt = opening_messages(str(clip), Question(text=QUESTION), videos=videos, grid=grid)
-    row = {"prompt": prompt, "video": str(clip), "question": QUESTION}
+    row = {"prompt": prompt, "video": str(clip), "question": QUESTION, "answer": "blue"}
+    rewards = reward_functions(RewardSettings(self_verification=False, repeat_weight=0.5))
     config = GRPOConfig(
         output_dir=str(output), max_steps=1, per_device_train_batch_size=2, num_generations=2,
         max_completion_length=4096, max_tool_calling_iterations=MAX_TURNS - 1, use_cpu=True,
         bf16=False, report_to=[], save_strategy="no", activation_checkpointing=False,
-        disable_tqdm=True, learning_rate=0.0,
+        disable_tqdm=True, learning_rate=0.0, logging_steps=1, reward_weights=[0, *rewards.weights],
     )  # fmt: skip
     model = load_model(folder)
     make_it_say(model, processor.tokenizer, SCRIPT)
@@ -134,7 +137,8 @@ def of_grpo(
 
     trainer = GRPOTrainer(
         model=model, args=config, train_dataset=Dataset.from_list([row] * 2),
-        reward_funcs=reward, processing_class=processor, environment_factory=environment,
+        reward_funcs=[reward, *rewards.functions], processing_class=processor,
+        environment_factory=environment,
     )  # fmt: skip
     seen: list[dict[str, Any]] = []
     generate = trainer._generate_and_score_completions
@@ -145,13 +149,14 @@ def of_grpo(
 
     trainer._generate_and_score_completions = keep
     trainer.train()
+    logged = trainer.state.log_history[0]
     batch = seen[0]
     prompt_ids = batch["prompt_ids"][0][batch["prompt_mask"][0].bool()].tolist()
     present = batch["completion_mask"][0].bool()
     completion_ids = batch["completion_ids"][0][present].tolist()
     mask = batch["tool_mask"][0][present].int().tolist()
     patches = int(batch["pixel_values"].shape[0])
-    return prompt_ids + completion_ids, [0] * len(prompt_ids) + mask, patches, attempts
+    return prompt_ids + completion_ids, [0] * len(prompt_ids) + mask, patches, attempts, logged
 
 
 def told(attempt: Attempt) -> dict[str, Any]:
@@ -188,8 +193,12 @@ def test_grpo_loop_equals_the_record(
     folder: Path, clip: Path, record: Trajectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    ids, mask, patches, attempts = of_grpo(folder, clip, tmp_path)
+    ids, mask, patches, attempts, logged = of_grpo(folder, clip, tmp_path)
     assert (ids, mask) == of_record(record)
     grids = [grid for turn in record.turns if turn.tokens for grid in turn.tokens.image_grids or ()]
     assert patches == 2 * sum(t * h * w for t, h, w in grids)  # two rollouts in the batch
     assert [told(attempt) for attempt in attempts] == [told(Attempt.of_record(record, blind))] * 2
+    terms = {name: logged[f"rewards/{name}/mean"] for name in ("accuracy", "format", "repeat")}
+    assert terms == {"accuracy": 1.0, "format": 0.0, "repeat": -0.0}
+    assert logged["reward"] == 1.0
+    assert logged["attempts/blind"] == 0.0

@@ -7,11 +7,12 @@ The judge sees the question and the frames of the last look, as EVA's own self-v
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 from langchain_core.messages import HumanMessage, SystemMessage
 
-from eva_graph.blocks import frame_block, text_block
+from eva_graph.blocks import Block, frame_block, text_block
 from eva_graph.dialects import Question
 from eva_graph.policy.protocol import Policy, PolicyRequest
 from eva_graph.trajectory import Trajectory
@@ -46,9 +47,7 @@ class PolicyJudge:
         if not shown:
             return False
         question = Question(text=record.question, options=record.options).prompt
-        parts = [text_block(f"Question: {question}\n")]
-        for name, ref in zip(labels([ref.pts_seconds for ref in shown]), shown, strict=True):
-            parts += [text_block(f"Frame at [{name}]: "), frame_block(ref)]
+        parts = [text_block(f"Question: {question}\n"), *labelled_frames(shown)]
         completion = self._policy.generate(
             PolicyRequest(
                 messages=[
@@ -62,6 +61,17 @@ class PolicyJudge:
         )
         verdict = _VERDICT.search(completion.text)
         return None if verdict is None else verdict[1].lower() == "yes"
+
+
+def labelled_frames(shown: Sequence[FrameRef]) -> list[Block]:
+    """Message parts that show a judge frames, each after its true time."""
+    names = labels([ref.pts_seconds for ref in shown])
+    pairs = zip(names, shown, strict=True)
+    return [
+        part
+        for name, ref in pairs
+        for part in (text_block(f"Frame at [{name}]: "), frame_block(ref))
+    ]
 
 
 def last_frames(record: Trajectory) -> list[FrameRef]:

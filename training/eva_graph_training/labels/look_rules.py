@@ -3,6 +3,7 @@ frames in a short window, too few in a long one; the thresholds are ours, no sou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from eva_graph_tools import FrameRef, VisualGrid
@@ -12,17 +13,24 @@ from eva_graph_training.labels.rule import Rule, register
 _BUDGET_NOTE = "visual tokens"
 
 
+def known_frames(looks: Sequence[Look]) -> list[int]:
+    """For each look, how many of its frames earlier ones had shown, at that size or larger."""
+    shown: dict[object, int] = {}
+    known: list[int] = []
+    for look in looks:
+        known.append(sum(shown.get(_moment(frame), 0) >= _area(frame) for frame in look.frames))
+        for frame in look.frames:
+            shown[_moment(frame)] = max(_area(frame), shown.get(_moment(frame), 0))
+    return known
+
+
 def redundant_look(*, min_known_fraction: float = 0.9) -> Rule:
     """The rule with a threshold of your own."""
 
     def find(facts: Facts) -> str | None:
-        shown: dict[object, int] = {}
-        for look in facts.looks:
-            known = sum(shown.get(_moment(frame), 0) >= _area(frame) for frame in look.frames)
+        for look, known in zip(facts.looks, known_frames(facts.looks), strict=True):
             if known >= min_known_fraction * len(look.frames):
                 return f"{look}: {known} of them had been shown as large before"
-            for frame in look.frames:
-                shown[_moment(frame)] = max(_area(frame), shown.get(_moment(frame), 0))
         return None
 
     return Rule(
