@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from os import PathLike, fspath
@@ -160,7 +160,7 @@ class VideoAgent:
         subtitles: PathLikeStr | None = None,
         record: PathLikeStr | None = None,
         context: Context | None = None,
-    ) -> AsyncIterator[Step | RunResult]:
+    ) -> AsyncGenerator[Step | RunResult, None]:
         """Like `stream`, without blocking the event loop."""
         settings = self._settings(record, context)
         trajectory_id = ""

@@ -13,11 +13,14 @@ import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from eva_graph.commands.choices import one_of
+from eva_graph.commands.compare import compare
+from eva_graph.commands.evaluate import evaluate
 from eva_graph.commands.runs import runs
 from eva_graph.commands.view import view
 from eva_graph.errors import EvaGraphError, InvalidRequest
@@ -31,7 +34,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Choice = TypeVar("Choice", bound=str)
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 PolicySpec = Annotated[
     str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
@@ -84,13 +86,13 @@ def ask(
         policy,
         model=model,
         dialect=dialect,
-        profile=_one_of("--profile", profile, "corrected", "reference"),
+        profile=one_of("--profile", profile, "corrected", "reference"),
         instructions=instructions,
         tools=tool,
         context=Context(
             max_turns=max_turns,
             look_budget=look_budget,
-            calls=_one_of("--calls", calls, "turn", "phase"),
+            calls=one_of("--calls", calls, "turn", "phase"),
             record=None if record is None else str(record),
             reference=Reference(expected=expected),
         ),
@@ -124,6 +126,8 @@ def doctor(policy: PolicySpec = None, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+app.command("eval")(evaluate)
+app.command("compare")(compare)
 app.command("runs")(runs)
 app.command("view")(view)
 
@@ -156,13 +160,6 @@ def _options(given: list[str] | None) -> dict[str, str] | None:
             raise InvalidRequest(f"--option must look like A=text, not {item!r}")
         options[letter.strip()] = text.strip()
     return options
-
-
-def _one_of(name: str, value: str, *allowed: Choice) -> Choice:
-    for choice in allowed:
-        if value == choice:
-            return choice
-    raise InvalidRequest(f"{name} must be {' or '.join(allowed)}, not {value!r}")
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def episode_row(
         score=score(question, record, profile=profile, judge=judge),
         trajectory_id=record.trajectory_id,
         answer=record.answer,
-        duration_bucket=question.duration_bucket or _bucket(record.video.duration_seconds),
+        duration_bucket=question.duration_bucket or _bucket(record),
         rounds=len(record.turns),
         tokens=_last_request(record),
         all_tokens=usage.prompt_tokens + usage.completion_tokens,
@@ -151,7 +151,10 @@ def _unasked(question: EvalQuestion) -> EpisodeRow:
     )
 
 
-def _bucket(duration_seconds: float) -> str:
+def _bucket(record: Trajectory) -> str | None:
+    if not record.video.video_id:
+        return None  # nobody could open it
+    duration_seconds = record.video.duration_seconds
     return next((name for end, name in _DURATIONS if duration_seconds < end), _LONGEST)
 
 

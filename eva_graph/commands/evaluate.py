@@ -1,0 +1,123 @@
+"""`eva-graph eval`: ask a benchmark's questions, or one's own, and report on the answers."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eva_graph.errors import PolicyError
+
+if TYPE_CHECKING:
+    from eva_graph.policy.protocol import Policy
+
+
+def evaluate(
+    benchmark: Annotated[
+        str,
+        typer.Argument(
+            metavar="BENCH",
+            help="videomme, longvideobench, mlvu, lsdbench, videoholmes, lvbench or custom.",
+        ),
+    ],
+    annotations: Annotated[Path, typer.Option(help="The set's file or folder of questions.")],
+    videos: Annotated[Path, typer.Option(help="Folder below which the videos lie.")],
+    out: Annotated[
+        Path, typer.Option(help="Run directory; the same one again goes on where it stopped.")
+    ],
+    policy: Annotated[
+        str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Model name at the server.")] = None,
+    profile: Annotated[
+        str, typer.Option(help="corrected, or reference: as the released harness asks and scores.")
+    ] = "corrected",
+    limit: Annotated[int | None, typer.Option(help="Ask a sample of that many questions.")] = None,
+    seed: Annotated[int, typer.Option(help="Which sample --limit draws.")] = 0,
+    concurrency: Annotated[int, typer.Option(help="Questions at a time.")] = 16,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Ask again what ended in an error.")
+    ] = False,
+    isolated: Annotated[
+        bool, typer.Option(help="Read videos in worker processes: for files you do not trust.")
+    ] = False,
+    dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
+    instructions: Annotated[
+        bool, typer.Option(help="Teach a general model the format in the system text.")
+    ] = False,
+    tool: Annotated[
+        list[str] | None, typer.Option(help="A tool to offer; give it once for each.")
+    ] = None,
+    calls: Annotated[str, typer.Option(help="turn or phase: policy calls a turn.")] = "turn",
+    max_turns: Annotated[int, typer.Option(help="Assistant turns, the answer included.")] = 6,
+    max_new_tokens: Annotated[int, typer.Option(help="New tokens a turn.")] = 2048,
+    look_budget: Annotated[int, typer.Option(help="Visual tokens of one call.")] = 12_000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Evaluate the agent on a benchmark; may be stopped and called again at any time.
+
+    eva-graph eval lvbench --annotations lvbench.jsonl --videos videos
+    --policy http://localhost:8000/v1 --out runs/lvbench
+    """
+    from rich.console import Console
+
+    from eva_graph.commands.choices import one_of
+    from eva_graph.commands.run_table import output_console
+    from eva_graph.evaluation import (
+        EvaluationPlan,
+        EvaluationSettings,
+        LoadSummary,
+        ask_videos,
+        make_asker,
+        render_report,
+    )
+    from eva_graph.evaluation import evaluate as run_evaluation
+    from eva_graph.policy.resolve import resolve_policy
+
+    news = Console(stderr=True, highlight=False)
+    chosen = resolve_policy(policy, model=model)
+    settings = EvaluationSettings(
+        benchmark=benchmark,
+        profile=one_of("--profile", profile, "corrected", "reference"),
+        model=_model_name(chosen, out),
+        dialect=dialect,
+        instructions=instructions,
+        tools=None if tool is None else tuple(tool),
+        calls=one_of("--calls", calls, "turn", "phase"),
+        max_turns=max_turns,
+        max_new_tokens=max_new_tokens,
+        look_budget=look_budget,
+        limit=limit,
+        seed=seed,
+    )
+    plan = EvaluationPlan.of(settings, annotations, videos)
+    news.print("\n".join(LoadSummary.of(plan.questions).lines()), markup=False, soft_wrap=True)
+    asker = make_asker(settings, chosen, out, isolated=isolated)
+    report = run_evaluation(
+        plan,
+        out,
+        partial(ask_videos, asker=asker, concurrency=concurrency),
+        retry_errors=retry_errors,
+        console=news,
+    )
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        output_console().print(render_report(report))
+    news.print(str(out / "report.html"), markup=False, soft_wrap=True, style="dim")
+
+
+def _model_name(policy: Policy, run: Path) -> str:
+    """What the policy is called; a run with nothing left to ask needs no server to say so."""
+    from eva_graph.evaluation import EvaluationPlan
+
+    try:
+        return policy.info.name
+    except PolicyError:
+        begun_with = EvaluationPlan.model_of(run)
+        if begun_with is None:
+            raise
+        return begun_with

@@ -1,0 +1,105 @@
+"""Evaluates into a run directory: asks what has no record yet, scores it, writes the report.
+
+It may be killed at any moment and called again with the same plan: questions with a record are not
+asked again. What a killed process had begun and not finished is asked anew, under another
+trajectory id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+
+from eva_graph.errors import InvalidRequest
+from eva_graph.evaluation.asking import OnRecord
+from eva_graph.evaluation.plan import EvaluationPlan
+from eva_graph.evaluation.progress import EvaluationProgress
+from eva_graph.evaluation.questions import EvalQuestion
+from eva_graph.evaluation.report import Report, report
+from eva_graph.evaluation.run_directory import EvaluationRun, sole_writer
+from eva_graph.evaluation.scoring import Judge
+from eva_graph.evaluation.tally import Tally
+from eva_graph.evaluation.video_questions import VideoQuestions, by_video
+from eva_graph.trajectory import Trajectory
+
+AskUnits: TypeAlias = Callable[[Sequence[VideoQuestions], OnRecord], Awaitable[None]]
+"""Asks units of work: returns when each of their questions has a record in the run and `on_record`
+was told of it. `eva_graph.evaluation.asking.ask_videos` with an asker does so in this process."""
+
+
+def evaluate(
+    plan: EvaluationPlan,
+    run: str | Path,
+    ask_units: AskUnits,
+    *,
+    retry_errors: bool = False,
+    judge: Judge | None = None,
+    console: Console | None = None,
+) -> Report:
+    """Ask the questions of a plan that have no record yet, and report on all of them.
+
+    Args:
+        plan: what to ask.
+        run: the run directory; one that was begun with this plan is gone on with.
+        ask_units: how to ask.
+        retry_errors: ask again what ended in an error; the newer record counts.
+        judge: decides on open answers.
+        console: shows live progress; None shows nothing.
+
+    Raises:
+        InvalidRequest: no question can be asked, the run has another plan, or another process
+            evaluates into it.
+        EvaGraphError: as `ask_units` and `judge`; what was answered is kept.
+    """
+    if not by_video(plan.questions):
+        raise InvalidRequest(_nothing_to_ask(plan))
+    with sole_writer(Path(run)):
+        begun = EvaluationRun.begin(run, plan)
+        tally = Tally(begun.rows(judge))
+        asyncio.run(_ask_rest(begun, tally, ask_units, retry_errors, judge, console))
+        result = report(tally.rows, asked_for=plan.settings.told())
+        begun.write(result)
+    return result
+
+
+async def _ask_rest(
+    run: EvaluationRun,
+    tally: Tally,
+    ask_units: AskUnits,
+    retry_errors: bool,
+    judge: Judge | None,
+    console: Console | None,
+) -> None:
+    done = {
+        row.question.question_id
+        for row in tally.rows
+        if row.asked and not (retry_errors and row.failed)
+    }
+    units = by_video(run.plan.questions, done=done)
+    if not units:
+        return
+    askable = sum(not question.missing for question in run.plan.questions)
+    progress = EvaluationProgress(console, tally, askable) if console else None
+
+    async def on_record(question: EvalQuestion, record: Trajectory) -> None:
+        tally.add(await asyncio.to_thread(run.row, question, record, judge))
+        if progress:
+            progress.update()
+
+    with progress or nullcontext():
+        await ask_units(units, on_record)
+
+
+def _nothing_to_ask(plan: EvaluationPlan) -> str:
+    names = list(dict.fromkeys(question.video for question in plan.questions))
+    if not names:
+        return "there are no questions to ask: the annotations are empty"
+    return (
+        f"none of the {len(names):,} videos was found (the first is {names[0]}): "
+        "--videos is the folder below which they lie"
+    )
