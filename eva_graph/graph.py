@@ -103,7 +103,7 @@ def wire(
     return Wiring(
         policy=resolve_policy(policy, model=model),
         dialect=chosen,
-        tools=_offered(tools, chosen),
+        tools=chosen_tools(tools, chosen),
         defaults=context or Context(),
         recorders=Recorders(frames),
         videos=videos or OpenVideos(),
@@ -168,7 +168,8 @@ def _node_run(wiring: Wiring, config: RunnableConfig) -> NodeRun:
     )
 
 
-def _offered(names: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
+def chosen_tools(names: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
+    """The tools of those names, or the dialect's own. Raises `InvalidRequest`."""
     wanted = dialect.default_tools if names is None else tuple(names)
     if wanted is None:
         return dict(TOOLS)

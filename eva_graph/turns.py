@@ -138,7 +138,7 @@ def _request(
 def _new_tokens(episode: Episode, messages: Sequence[AnyMessage]) -> int:
     limit = episode.policy.context_tokens
     wanted = episode.context.max_new_tokens
-    if limit is None:
+    if limit is None or episode.policy.counts_tokens:
         return wanted
     return max(_MIN_NEW_TOKENS, min(wanted, limit - estimate_tokens(messages, episode.policy.grid)))
 

@@ -75,7 +75,7 @@ class TransformersPolicy:
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self.info = _read_info(self._folder)
-        self._longest_turn: int | None = _read_limits(self._folder).get("max_new_tokens")
+        self.longest_turn_tokens: int | None = _read_limits(self._folder).get("max_new_tokens")
 
     @property
     def model(self) -> Any:
@@ -147,7 +147,7 @@ class TransformersPolicy:
         )
 
     def _room(self, prompt: Prompt, wanted: int) -> int:
-        wanted = min(wanted, self._longest_turn or wanted)
+        wanted = min(wanted, self.longest_turn_tokens or wanted)
         context = self.info.context_tokens
         if context is None:
             return wanted
@@ -188,6 +188,7 @@ def _read_info(folder: Path) -> PolicyInfo:
         backend="transformers",
         grid=_read_grid(folder, image),
         context_tokens=_text_config(config).get("max_position_embeddings"),
+        counts_tokens=True,
         notice=limits.get("notice"),
         knows=limits.get("knows"),
     )

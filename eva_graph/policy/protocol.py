@@ -36,6 +36,9 @@ class PolicyInfo:
     """Patches of the policy's processor: the token-cost rule of every look."""
     context_tokens: int | None = None
     """Longest prompt plus completion in tokens; None where unknown."""
+    counts_tokens: bool = False
+    """Whether it ends a turn itself where the context is full; others are asked for fewer tokens,
+    by an estimate."""
     supports_continuation: bool = False
     """Whether `continue_final` and `guided_regex` are honoured (`calls="phase"`)."""
     notice: str | None = None

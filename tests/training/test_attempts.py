@@ -47,7 +47,8 @@ def rollout(environment: VideoEnvironment, *texts: str) -> Messages:
     """The messages of TRL's loop: each text but the last is a call that was run."""
     messages: Messages = []
     for text in texts[:-1]:
-        messages += [_called(text), {"role": "tool", "content": environment.turn(text)}]
+        shown = environment.turn(text, context_tokens=100)
+        messages += [_called(text), {"role": "tool", "content": shown}]
     return [*messages, {"role": "assistant", "content": texts[-1]}]
 
 

@@ -7,7 +7,9 @@ rollout in TRL's loop and an episode of the graph write the same text and show t
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from langchain_core.messages import AnyMessage
@@ -15,17 +17,22 @@ from PIL import Image
 
 from eva_graph.blocks import blocks_of, frame_of
 from eva_graph.dialects import Calls, Dialect, EvaDialect, Malformed, Question
+from eva_graph.graph import chosen_tools
 from eva_graph.known import Reference
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor, LookReply
-from eva_graph.state import Spent
+from eva_graph.state import Context, Spent
 from eva_graph.videos import OpenVideos
-from eva_graph_tools import TOOLS, FrameStore, Tool, VisualGrid, offered_tools
+from eva_graph_tools import FrameStore, UnsupportedMedia, Video, VisualGrid, offered_tools
 from eva_graph_training.rewards.attempt import Account
 
 
 class VideoEnvironment:
     """One rollout at a time on one video. Public methods are TRL's: `reset` and the tool `turn`.
+
+    TRL turns whatever a tool raises into text for the policy. Here that can only be a fault of the
+    machine or a bug, since look errors are text already: it is kept as `failure`, for the trainer
+    to raise.
 
     Args:
         store: where frames go; the policy sees the stored bytes decoded.
@@ -33,6 +40,11 @@ class VideoEnvironment:
         limits: the episode's budgets.
         dialect: how turns are written; `eva`.
         tools: names of the tools offered; None for the dialect's default.
+        look_timeout_seconds: how long one call may take.
+        artifacts: folder for files that tools make; None is the system's temporary folder.
+
+    Raises:
+        InvalidRequest: a tool of that name does not exist.
     """
 
     def __init__(
@@ -43,12 +55,17 @@ class VideoEnvironment:
         limits: Limits,
         dialect: Dialect | None = None,
         tools: Sequence[str] | None = None,
+        look_timeout_seconds: float = Context.look_timeout_seconds,
+        artifacts: Path | None = None,
     ) -> None:
         self._store = store
         self._videos = videos
         self._limits = limits
         self._dialect = dialect or EvaDialect()
-        self._tools = _chosen(tools, self._dialect)
+        self._tools = chosen_tools(tools, self._dialect)
+        self._timeout_seconds = look_timeout_seconds
+        self._artifacts = artifacts
+        self.failure: Exception | None = None
 
     def reset(
         self,
@@ -58,19 +75,22 @@ class VideoEnvironment:
         answer: str | None = None,
         time_reference: Sequence[tuple[float, float]] | None = None,
         question_id: str | None = None,
+        video_id: str | None = None,
+        subtitles: str | None = None,
         **_: Any,
     ) -> None:
         """Start a rollout on a dataset row; the prompt already holds the opening messages.
 
         What is known of the right answer goes into the account alone.
         """
-        self._path = video
+        self._path, self._subtitles, self._video_id = video, subtitles, video_id
         self._question = Question(text=question, options=options or {})
         self._reference = Reference(
             expected=answer, question_id=question_id, time_reference=tuple(time_reference or ())
         )
         self._spent = Spent(turns=0, frames=0, visual_tokens=0, context_tokens=0)
         self._replies: dict[int, LookReply] = {}
+        self.failure = None
 
     @property
     def account(self) -> Account:
@@ -83,30 +103,54 @@ class VideoEnvironment:
             load_frame=self._store.read,
         )
 
-    def turn(self, text: str) -> list[dict[str, Any]]:
+    def turn(self, text: str, context_tokens: int) -> list[dict[str, Any]]:
         """Execute what the policy wrote and show what it asked for.
 
         Args:
             text: The raw text of the assistant turn.
+            context_tokens: Tokens of the transcript, this turn included.
         """
-        self._spent = {**self._spent, "turns": self._spent["turns"] + 1}
-        message_id = f"turn:{self._spent['turns']}"
-        with self._videos.use(self._path) as video:
-            executor = LookExecutor(
+        number = self._spent["turns"] + 1
+        self._spent = {**self._spent, "turns": number, "context_tokens": context_tokens}
+        try:
+            with self._executor() as executor:
+                reply = self._reply(executor, text, f"turn:{number}")
+            return [
+                part for message in reply.messages for part in pixel_parts(message, self._store)
+            ]
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _reply(self, executor: LookExecutor, text: str, message_id: str) -> LookReply:
+        outcome = executor.read(text, message_id=message_id)
+        if not isinstance(outcome, Calls | Malformed):
+            raise TypeError(f"{type(outcome).__name__} ends an episode: it is no turn to reply to")
+        reply = executor.respond(outcome, spent=self._spent, message_id=message_id)
+        self._spent = reply.spent
+        self._replies[reply.spent["turns"]] = reply
+        return reply
+
+    @contextmanager
+    def _executor(self) -> Iterator[LookExecutor]:
+        with self._videos.use(self._path, self._subtitles) as video:
+            self._require_same(video)
+            yield LookExecutor(
                 video=video,
                 dialect=self._dialect,
                 question=self._question,
                 store=self._store,
                 tools=offered_tools(self._tools, video.info),
                 limits=self._limits,
+                timeout_seconds=self._timeout_seconds,
+                artifacts=self._artifacts,
             )
-            outcome = executor.read(text, message_id=message_id)
-            if not isinstance(outcome, Calls | Malformed):
-                return []
-            reply = executor.respond(outcome, spent=self._spent, message_id=message_id)
-        self._spent = reply.spent
-        self._replies[reply.spent["turns"]] = reply
-        return [part for message in reply.messages for part in pixel_parts(message, self._store)]
+
+    def _require_same(self, video: Video) -> None:
+        if self._video_id not in (None, video.video_id):
+            raise UnsupportedMedia(
+                f"{video.path.name} is not the video that its row was made for: put that one back"
+            )
 
 
 def opening_messages(
@@ -122,15 +166,10 @@ def opening_messages(
     """The prompt of a GRPO row: the graph's own system and user message."""
     chosen = dialect or EvaDialect()
     with videos.use(video) as opened:
-        offered = offered_tools(_chosen(tools, chosen), opened.info)
+        offered = offered_tools(chosen_tools(tools, chosen), opened.info)
         system = chosen.system_text(list(offered.values()), grid, look_budget)
         user = chosen.user_text(question, opened.info)
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
-
-
-def _chosen(tools: Sequence[str] | None, dialect: Dialect) -> dict[str, Tool]:
-    names = tools or dialect.default_tools or tuple(TOOLS)
-    return {name: TOOLS[name] for name in names}
 
 
 def pixel_parts(message: AnyMessage, store: FrameStore) -> list[dict[str, Any]]:

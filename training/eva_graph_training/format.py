@@ -3,7 +3,8 @@
 TRL's own tool-call parsing would decide differently from the graph about two objects in a block,
 malformed calls and an answer beside a call. So the tokenizer *instance*'s `parse_response` is ours:
 the raw text is the content, and only where the episode goes on there is one call
-`turn(text=<raw text>)`, which the environment reads with the graph's own executor.
+`turn(text=<raw text>, context_tokens=<ids so far>)`, which the environment reads with the graph's
+own executor.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from trl.chat_template_utils import (
 
 from eva_graph.dialects import Answer, Dialect, EvaDialect, Truncated
 from eva_graph.dialects.eva import CLOSINGS
+from eva_graph.look import read_outcome
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.errors import FormatError
 
@@ -59,9 +61,11 @@ class TurnParser:
         message: dict[str, Any] = {"role": "assistant", "content": text}
         if cut:
             message["finish_reason"] = "length"
-        outcome = self._dialect.read(text, truncated=cut)
-        if not isinstance(outcome, Answer | Truncated) and not self._has_to_answer(prefix or ()):
-            call = {"name": "turn", "arguments": {"text": text}}
+        outcome = read_outcome(self._dialect, text, message_id="turn", truncated=cut)
+        before = prefix or ()
+        if not isinstance(outcome, Answer | Truncated) and not self._has_to_answer(before):
+            arguments = {"text": text, "context_tokens": len(before) + len(ids)}
+            call = {"name": "turn", "arguments": arguments}
             message["tool_calls"] = [{"type": "function", "function": call}]
         return message
 

@@ -120,6 +120,8 @@ class Attempt:
         seen = {turn: reply for turn, reply in account.replies.items() if turn <= shown}
         forced = seen[max(seen)].forced if seen else None
         answer, reason = _ending(account.dialect, completion, forced)
+        if len(account.replies) > shown:
+            reason = StopReason.CONTEXT_OVERFLOW  # TRL took back the reply that did not fit
         cited: list[EvidenceDict] = []
         if answer is not None:
             messages = [message for reply in seen.values() for message in reply.messages]
