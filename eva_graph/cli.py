@@ -39,13 +39,15 @@ PolicySpec = Annotated[
     str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
 ]
 
+ModelName = Annotated[str | None, typer.Option(help="Model name at the server.")]
+
 
 @app.command()
 def ask(
     video: Annotated[Path, typer.Argument(help="Video file.")],
     question: Annotated[str, typer.Argument(help="What to find out, in plain words.")],
     policy: PolicySpec = None,
-    model: Annotated[str | None, typer.Option(help="Model name at the server.")] = None,
+    model: ModelName = None,
     option: Annotated[
         list[str] | None, typer.Option(help="A choice, as A=text; give it once for each.")
     ] = None,
@@ -59,7 +61,7 @@ def ask(
     expected: Annotated[
         str | None, typer.Option(help="The right answer, for the record; the policy never sees it.")
     ] = None,
-    dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
+    dialect: Annotated[str, typer.Option(help="eva, native, or auto: ask the server.")] = "eva",
     profile: Annotated[str, typer.Option(help="corrected or reference.")] = "corrected",
     instructions: Annotated[
         bool, typer.Option(help="Teach a general model the format in the system text.")
@@ -106,14 +108,17 @@ def ask(
 
 
 @app.command()
-def doctor(policy: PolicySpec = None, as_json: Json = False) -> None:
-    """Check what is installed and what works, and say what mends the rest."""
+def doctor(policy: PolicySpec = None, model: ModelName = None, as_json: Json = False) -> None:
+    """Check what is installed and what works, and say what mends the rest.
+
+    eva-graph doctor --policy http://localhost:8000/v1
+    """
     from eva_graph.doctor import examine
 
     findings = []
     console = Console(highlight=False)
     colours = {"ok": "green", "missing": "yellow", "broken": "red"}
-    for finding in examine(policy):
+    for finding in examine(policy, model):
         findings.append(finding)
         if not as_json:
             mend = f"  → {finding.mend}" if finding.mend else ""

@@ -10,9 +10,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from eva_graph.errors import EvaGraphError
+
+if TYPE_CHECKING:
+    from eva_graph.policy.probe import ServerReport
+    from eva_graph.policy.protocol import Policy
 
 Status = Literal["ok", "missing", "broken"]
 
@@ -27,6 +31,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "postgres": ("langgraph-checkpoint-postgres", "psycopg"),
     "ray": ("ray",),
 }
+_SERVER_MENDS = {
+    "cached_tokens": "vLLM: --enable-prompt-tokens-details",
+    "native_tools": "vLLM: --enable-auto-tool-choice --tool-call-parser and a template with tools",
+    "several_images": """vLLM: --limit-mm-per-prompt '{"image": 9999}'""",
+}
+"""What mends a server; `eva-graph serve` sets it."""
 _CORE = ("av", "langgraph", "langchain-core", "numpy", "openai", "pillow", "pydantic")
 
 
@@ -44,15 +54,18 @@ class Finding:
         return asdict(self)
 
 
-def examine(policy: str | None = None) -> Iterator[Finding]:
-    """All findings, one by one; `policy` is a server URL or model folder to ask as well."""
+def examine(policy: str | None = None, model: str | None = None) -> Iterator[Finding]:
+    """All findings, one by one.
+
+    `policy` is a server URL (`model`: which of its models) or a model folder to ask as well.
+    """
     yield _packages("core", _CORE, "pip install --force-reinstall eva-graph")
     yield _attempt("decoding", _decode_a_clip, "pip install --force-reinstall av pillow")
     for extra, names in EXTRAS.items():
         yield _packages(f"extra {extra}", names, f'pip install "eva-graph[{extra}]"')
     yield _attempt("embedded policy", _load_embedded, 'pip install "eva-graph[nano]"')
     if policy is not None:
-        yield _attempt(f"policy {policy}", lambda: _ask_policy(policy), None)
+        yield from _ask_policy(policy, model)
 
 
 def _packages(name: str, packages: tuple[str, ...], mend: str) -> Finding:
@@ -96,21 +109,57 @@ def _load_embedded() -> str:
     return f"{resolve_policy(None).info.name} loads"
 
 
-def _ask_policy(spec: str) -> str:
+def _ask_policy(spec: str, model: str | None) -> Iterator[Finding]:
+    """That the policy writes, or all that a server of policies accepts."""
+    from eva_graph.policy.openai_compatible import OpenAIPolicy
+    from eva_graph.policy.resolve import resolve_policy
+
+    try:
+        policy = resolve_policy(spec, model)
+        if isinstance(policy, OpenAIPolicy):
+            yield from _server_findings(policy.probe())
+        else:
+            yield Finding(name=f"policy {spec}", status="ok", detail=_words_of(policy))
+    except EvaGraphError as error:
+        yield Finding(name=f"policy {spec}", status="broken", detail=str(error))
+
+
+def _server_findings(report: ServerReport) -> Iterator[Finding]:
+    for one in report.found:
+        status: Status = "ok" if one.answer == "yes" else "missing"
+        needed = one.capability != "native_tools" or not report.can("eva_format")
+        yield Finding(
+            name=f"server: {one.capability.replace('_', ' ')}",
+            status=status if report.reachable else "broken",
+            detail=one.detail if one.answer in ("yes", "no") else f"{one.answer}: {one.detail}",
+            mend=_SERVER_MENDS.get(one.capability) if status != "ok" and needed else None,
+        )
+    if report.reachable:
+        yield _advice(report)
+
+
+def _advice(report: ServerReport) -> Finding:
+    name = f"policy {report.base_url}"
+    if report.delivery is None:
+        return Finding(name=name, status="broken", detail="no image reaches the model")
+    cost = f", visual tokens of {report.patch_pixels} pixels" if report.patch_pixels else ""
+    spent = f"{report.requests} requests, {report.seconds:.1f} s"
+    detail = f"suits {report.options}; images in {report.delivery} messages{cost} ({spent})"
+    return Finding(name=name, status="ok", detail=detail)
+
+
+def _words_of(policy: Policy) -> str:
     from langchain_core.messages import HumanMessage
 
     from eva_graph.policy.protocol import PolicyRequest
-    from eva_graph.policy.resolve import resolve_policy
 
-    policy = resolve_policy(spec)
     request = PolicyRequest(
         messages=[HumanMessage("Say yes.")],
         load_frame=_no_frames,
         conversation_id="doctor",
         max_new_tokens=8,
     )
-    completion = policy.generate(request)
-    return f"{policy.info.name} wrote {completion.text[:40]!r}"
+    return f"{policy.info.name} wrote {policy.generate(request).text[:40]!r}"
 
 
 def _no_frames(ref: object) -> bytes:

@@ -262,6 +262,7 @@ class Episode:
                     "min_pixels": policy.grid.min_pixels,
                     "max_pixels": policy.grid.max_pixels,
                     "context_tokens": policy.context_tokens,
+                    "probe": policy.probe,
                 },
                 "context": context_to_json(self.context),
                 "versions": installed_versions(),

@@ -54,7 +54,7 @@ def build_graph(
         policy: None for the embedded nano, a server's base URL, a model folder, a LangChain chat
             model, or a `Policy`.
         model: model name at the server; asked from it when None.
-        dialect: `eva`, `native`, or a `Dialect`.
+        dialect: `eva`, `native`, a `Dialect`, or `auto`: what a probe of the server finds.
         profile: `corrected`, or `reference` for the released harness's exact behaviour.
         instructions: add system text that teaches a general model the `eva` format.
         tools: names of the tools offered; None for the dialect's default.
@@ -99,9 +99,16 @@ def wire(
     """The parts of `build_graph`'s graph, made but not yet connected; same arguments and errors."""
     from eva_graph.policy.resolve import resolve_policy  # loads the clients only when needed
 
-    chosen = get_dialect(dialect, profile=profile, instructions=instructions)
+    resolved = resolve_policy(policy, model=model)
+    if dialect == "auto":
+        from eva_graph.probing import probed_dialect
+
+        chosen, calls = probed_dialect(resolved, profile=profile, instructions=instructions)
+        context = context or Context(calls=calls)
+    else:
+        chosen = get_dialect(dialect, profile=profile, instructions=instructions)
     return Wiring(
-        policy=resolve_policy(policy, model=model),
+        policy=resolved,
         dialect=chosen,
         tools=chosen_tools(tools, chosen),
         defaults=context or Context(),

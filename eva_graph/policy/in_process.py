@@ -8,7 +8,6 @@ it speaks the `eva` dialect only.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import threading
 import time
@@ -26,6 +25,7 @@ from eva_graph.errors import (
     MissingExtra,
     PolicyRejected,
 )
+from eva_graph.policy.limits_file import read_json, read_limits
 from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph_tools import VisualGrid
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from eva_graph.policy.prompt import Prompt, PromptBuilder
 
 _NEEDED = ("torch", "transformers")
-LIMITS_FILE = "eva_graph_policy.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +48,7 @@ class TransformersPolicy:
 
     Args:
         folder: weights, configuration, tokenizer and image processor as `save_pretrained` writes
-            them; an optional `eva_graph_policy.json` holds `{"notice": …, "knows": …,
-            "max_new_tokens": …}`: a limit told to users, the tag of the videos where it is none,
-            and the longest turn the model should ever write.
+            them, and optionally its limits (see `eva_graph.policy.limits_file`).
         device: torch device; None takes CUDA where there is one.
         dtype: torch type of the weights, e.g. `"bfloat16"`; None takes float32 on a CPU and the
             stored type elsewhere.
@@ -75,7 +72,7 @@ class TransformersPolicy:
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
         self.info = _read_info(self._folder)
-        self.longest_turn_tokens: int | None = _read_limits(self._folder).get("max_new_tokens")
+        self.longest_turn_tokens: int | None = read_limits(self._folder).get("max_new_tokens")
 
     @property
     def model(self) -> Any:
@@ -180,9 +177,9 @@ def _before_stop(text: str, stop: tuple[str, ...]) -> str:
 
 def _read_info(folder: Path) -> PolicyInfo:
     """Facts from the folder's JSON files; nothing heavy is loaded."""
-    config = _read_json(folder, "config.json")
-    image = _read_json(folder, "preprocessor_config.json")
-    limits = _read_limits(folder)
+    config = read_json(folder, "config.json")
+    image = read_json(folder, "preprocessor_config.json")
+    limits = read_limits(folder)
     return PolicyInfo(
         name=str(folder),
         backend="transformers",
@@ -192,10 +189,6 @@ def _read_info(folder: Path) -> PolicyInfo:
         notice=limits.get("notice"),
         knows=limits.get("knows"),
     )
-
-
-def _read_limits(folder: Path) -> dict[str, Any]:
-    return _read_json(folder, LIMITS_FILE) if (folder / LIMITS_FILE).is_file() else {}
 
 
 def _read_grid(folder: Path, image: dict[str, Any]) -> VisualGrid:
@@ -218,16 +211,5 @@ def _text_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored_dtype(folder: Path) -> str:
-    config = _read_json(folder, "config.json")
+    config = read_json(folder, "config.json")
     return str(config.get("dtype") or config.get("torch_dtype") or "float32")
-
-
-def _read_json(folder: Path, name: str) -> dict[str, Any]:
-    path = folder / name
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidRequest(f"{folder} is no model folder: it holds no {name}") from None
-    except ValueError as error:
-        raise InvalidRequest(f"{path} is no JSON: {error}") from error
-    return content

@@ -24,11 +24,13 @@ from eva_graph.errors import (
     PolicyProtocolError,
 )
 from eva_graph.policy.delivery import Delivery
+from eva_graph.policy.limits_file import served_limits
 from eva_graph.policy.manners import Manners, plainer
+from eva_graph.policy.probe import ServerReport, probe_server, unreachable
 from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph.policy.replies import LogprobsKind, ServedModel, read_completion, read_models
+from eva_graph.policy.request_body import request_body
 from eva_graph.policy.transport import Exchange, Refused, Server, run_blocking
-from eva_graph.policy.wire import WireFormat, to_wire
 from eva_graph_tools import FrameRef, VisualGrid
 
 Json = dict[str, Any]
@@ -100,6 +102,7 @@ class OpenAIPolicy:
         self._extra_body = dict(extra_body or {})
         self._manners = Manners(delivery=images)
         self._served: ServedModel | None = None
+        self._report: ServerReport | None = None
         self._asking = threading.Lock()
 
     def __repr__(self) -> str:
@@ -114,14 +117,56 @@ class OpenAIPolicy:
             InvalidRequest: it serves several models and none was chosen.
         """
         served = self._ask()
-        supports = served.is_vllm if self._continuation is None else self._continuation
+        limits = served_limits(served.root)
         return PolicyInfo(
             name=served.name,
             backend="openai",
             grid=self._grid,
             context_tokens=self._context_tokens or served.context_tokens,
-            supports_continuation=supports,
+            supports_continuation=self._continues(served),
+            notice=limits.get("notice"),
+            knows=limits.get("knows"),
+            probe=self._report.to_record() if self._report else None,
         )
+
+    def probe(
+        self, *, timeout_seconds: float = 60.0, deadline_seconds: float = 300.0
+    ) -> ServerReport:
+        """Ask the server what it accepts, and go by what was found from now on.
+
+        Takes some twenty small requests, which ordinary calls never spend: they find out by what
+        is refused, and cannot notice what is dropped in silence. Records made from now on keep
+        what was found.
+
+        Args:
+            timeout_seconds: longest wait for one answer.
+            deadline_seconds: after this long nothing more is asked.
+
+        Raises:
+            InvalidRequest: it serves several models and none was chosen.
+        """
+        server = replace(
+            self._server,
+            timeout_seconds=timeout_seconds,
+            deadline_seconds=deadline_seconds,
+            max_retries=1,
+        )
+        report = run_blocking(lambda: _probed(server, self._model))
+        if report.reachable:
+            self._manners = Manners(
+                delivery=report.delivery or self._manners.delivery,
+                without=report.without,
+                length_field=report.length_field,
+            )
+            if self._logprobs is not None:
+                self._logprobs = report.logprobs_kind or self._logprobs
+            self._report = report
+        return report
+
+    def _continues(self, served: ServedModel) -> bool:
+        if self._continuation is not None:
+            return self._continuation
+        return self._report.continues if self._report else served.is_vllm
 
     def generate(self, request: PolicyRequest) -> Completion:
         """Write the next assistant text; see the protocol. Raises `PolicyError`."""
@@ -150,17 +195,8 @@ class OpenAIPolicy:
     def _ask(self) -> ServedModel:
         with self._asking:
             if self._served is None:
-                self._served = run_blocking(self._models)
+                self._served = run_blocking(lambda: _served_model(self._server, self._model))
             return self._served
-
-    async def _models(self) -> ServedModel:
-        async with Exchange(self._server) as exchange:
-            try:
-                return read_models(await exchange.get("/models"), self._model)
-            except (Refused, PolicyProtocolError):
-                if self._model is None:
-                    raise
-                return ServedModel(name=self._model)
 
     async def _negotiate(
         self, exchange: Exchange, request: PolicyRequest, model: str
@@ -181,33 +217,34 @@ class OpenAIPolicy:
         raise _verdict(refusals, request, exchange.requests)
 
     def _body(self, request: PolicyRequest, model: str, manners: Manners) -> Json:
-        wire_format = WireFormat(
-            delivery=manners.delivery,
-            media_uuid="uuid" not in manners.without,
+        body = request_body(
+            request,
+            model=model,
+            manners=manners,
+            logprobs=self._logprobs is not None,
             frame_path=self._frame_path,
         )
-        body: Json = {
-            "model": model,
-            "messages": to_wire(request.messages, request.load_frame, wire_format),
-            "temperature": request.temperature,
-            "return_token_ids": True,
-        }
-        if manners.bounded:
-            body[manners.length_field] = request.max_new_tokens
-        if self._logprobs is not None:
-            body["logprobs"] = True
-        if request.seed is not None:
-            body["seed"] = request.seed
-        if request.stop:
-            body["stop"] = list(request.stop)
-        if request.tools:
-            body["tools"] = [dict(tool) for tool in request.tools]
-        if request.continue_final:
-            body |= {"continue_final_message": True, "add_generation_prompt": False}
-        if request.guided_regex is not None:
-            body["structured_outputs"] = {"regex": request.guided_regex}
-        kept = {name: value for name, value in body.items() if name not in manners.without}
-        return kept | self._extra_body
+        return body | self._extra_body
+
+
+async def _served_model(server: Server, wanted: str | None) -> ServedModel:
+    async with Exchange(server) as exchange:
+        try:
+            return read_models(await exchange.get("/models"), wanted)
+        except (Refused, PolicyProtocolError):
+            if wanted is None:
+                raise
+            return ServedModel(name=wanted)
+
+
+async def _probed(server: Server, wanted: str | None) -> ServerReport:
+    try:
+        served = await _served_model(
+            replace(server, deadline_seconds=server.timeout_seconds), wanted
+        )
+    except PolicyError as error:
+        return unreachable(server, wanted, error)
+    return await probe_server(server, served)
 
 
 def _continues(request: PolicyRequest) -> bool:

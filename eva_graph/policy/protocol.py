@@ -45,6 +45,8 @@ class PolicyInfo:
     """A limit that is told to the user, e.g. that nano knows only its synthetic world."""
     knows: str | None = None
     """Videos whose `comment` tag begins with this are what the policy was made for: no notice."""
+    probe: Mapping[str, Any] | None = None
+    """What a probe of the server found, as the record keeps it; None where none was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

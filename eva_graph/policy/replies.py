@@ -26,6 +26,8 @@ class ServedModel:
     name: str
     context_tokens: int | None = None
     is_vllm: bool = False
+    root: str | None = None
+    """What it was loaded from, as vLLM tells: a folder or a hub name."""
 
 
 def read_models(reply: Json, wanted: str | None) -> ServedModel:
@@ -51,11 +53,12 @@ def read_models(reply: Json, wanted: str | None) -> ServedModel:
 
 
 def _served(entry: Json) -> ServedModel:
-    context = entry.get("max_model_len")
+    context, root = entry.get("max_model_len"), entry.get("root")
     return ServedModel(
         name=str(entry["id"]),
         context_tokens=context if isinstance(context, int) else None,
         is_vllm=entry.get("owned_by") == "vllm",
+        root=root if isinstance(root, str) else None,
     )
 
 

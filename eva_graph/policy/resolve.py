@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eva_graph.errors import InvalidRequest
+from eva_graph.policy.limits_file import EMBEDDED_FOLDER
 from eva_graph.policy.protocol import Policy
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-
-EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "nano"
-"""The model that ships inside the package."""
 
 
 def resolve_policy(
@@ -74,3 +72,6 @@ def _from_object(spec: Policy | BaseChatModel, options: dict[str, Any]) -> Polic
         f"a {type(spec).__name__} is no policy: pass a URL, a model folder, a LangChain chat model "
         "or a Policy"
     )
+
+
+__all__ = ["EMBEDDED_FOLDER", "resolve_policy"]

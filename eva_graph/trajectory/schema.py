@@ -13,24 +13,17 @@ import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.clock import Moment
 from eva_graph.trajectory.migrations import migrate
+from eva_graph.trajectory.policy_record import PolicyRecord, RecordModel
 
 TRAJECTORY_VERSION: Final = 2
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        use_attribute_docstrings=True,
-        json_schema_serialization_defaults_required=True,
-    )
-
-
-class VideoRecord(_Record):
+class VideoRecord(RecordModel):
     """Which video was watched; `video_id` is a hash of its content."""
 
     video_id: str
@@ -44,18 +37,7 @@ class VideoRecord(_Record):
     """The subtitle file that was given with the video."""
 
 
-class PolicyRecord(_Record):
-    """Which policy wrote the turns, and how it was sampled."""
-
-    name: str
-    backend: str
-    patch_pixels: int
-    min_pixels: int
-    max_pixels: int
-    context_tokens: int | None = None
-
-
-class FrameRecord(_Record):
+class FrameRecord(RecordModel):
     """One frame that was shown: its reference, what was asked for, whether it was snapped."""
 
     ref: dict[str, Any]
@@ -64,7 +46,7 @@ class FrameRecord(_Record):
     snapped: bool
 
 
-class ArtifactRecord(_Record):
+class ArtifactRecord(RecordModel):
     """A file that a tool made, and the part of the video that it really holds."""
 
     path: str
@@ -73,7 +55,7 @@ class ArtifactRecord(_Record):
     end_seconds: float
 
 
-class CallRecord(_Record):
+class CallRecord(RecordModel):
     """One tool call: what was asked, what ran, what came back."""
 
     id: str
@@ -93,7 +75,7 @@ class CallRecord(_Record):
     seconds: float = 0.0
 
 
-class LookRecord(_Record):
+class LookRecord(RecordModel):
     """One candidate of a plan."""
 
     tool: str
@@ -102,7 +84,7 @@ class LookRecord(_Record):
     reason: str = ""
 
 
-class PlanRecord(_Record):
+class PlanRecord(RecordModel):
     """The plan part of a turn; `candidates` is empty where it cannot be parsed."""
 
     text: str = ""
@@ -110,14 +92,14 @@ class PlanRecord(_Record):
     chosen: list[int] = Field(default_factory=list)
 
 
-class SpanRecord(_Record):
+class SpanRecord(RecordModel):
     """A stretch of an assistant message; `sampled` is false for what we injected."""
 
     text: str
     sampled: bool
 
 
-class TokenRecord(_Record):
+class TokenRecord(RecordModel):
     """Token data of one policy call, where the policy gave it."""
 
     prompt_delta_ids: list[int]
@@ -132,7 +114,7 @@ class TokenRecord(_Record):
     """(time, height, width) patches of the images in `prompt_delta_ids`, in order."""
 
 
-class TurnRecord(_Record):
+class TurnRecord(RecordModel):
     """One assistant message, what it led to, and what reflection later said of its frames."""
 
     turn: int
@@ -167,7 +149,7 @@ class TurnRecord(_Record):
     tokens: TokenRecord | None = None
 
 
-class UsageRecord(_Record):
+class UsageRecord(RecordModel):
     """What a run cost."""
 
     policy_calls: int = 0
@@ -185,7 +167,7 @@ class UsageRecord(_Record):
     look_seconds: float = 0.0
 
 
-class Trajectory(_Record):
+class Trajectory(RecordModel):
     """A whole episode."""
 
     version: Literal[2] = TRAJECTORY_VERSION

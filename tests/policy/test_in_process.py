@@ -22,7 +22,8 @@ from eva_graph.errors import (
     InvalidRequest,
     PolicyRejected,
 )
-from eva_graph.policy.in_process import LIMITS_FILE, TransformersPolicy
+from eva_graph.policy.in_process import TransformersPolicy
+from eva_graph.policy.limits_file import LIMITS_FILE
 from eva_graph.policy.processor import load_model, load_processor
 from eva_graph.policy.protocol import Completion, Policy
 

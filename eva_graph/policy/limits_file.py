@@ -1,0 +1,53 @@
+"""`eva_graph_policy.json` beside a model's weights: what it knows, and how long its turns may be.
+
+`{"notice": …, "knows": …, "max_new_tokens": …}`, each optional: a limit told to users, the tag of
+the videos where it is none, and the longest turn the model should ever write.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePath
+from typing import Any
+
+from eva_graph.errors import InvalidRequest
+
+LIMITS_FILE = "eva_graph_policy.json"
+EMBEDDED_FOLDER = Path(__file__).resolve().parent.parent / "nano"
+"""The model that ships inside the package."""
+
+Json = dict[str, Any]
+
+
+def read_json(folder: Path, name: str) -> Json:
+    """A JSON object of a model folder. Raises `InvalidRequest` in one line."""
+    path = folder / name
+    try:
+        content: Json = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidRequest(f"{folder} is no model folder: it holds no {name}") from None
+    except ValueError as error:
+        raise InvalidRequest(f"{path} is no JSON: {error}") from error
+    return content
+
+
+def read_limits(folder: Path) -> Json:
+    """The limits of a folder, empty where it names none. Raises `InvalidRequest`."""
+    return read_json(folder, LIMITS_FILE) if (folder / LIMITS_FILE).is_file() else {}
+
+
+def served_limits(root: str | None) -> Json:
+    """The limits of what a server says it serves, as far as that can be known from here.
+
+    vLLM names the folder (`root` of `/v1/models`). Known are the embedded model, wherever it is
+    installed, and folders on this disk; of everything else, no limit is known.
+    """
+    if root is None:
+        return {}
+    if PurePath(root).parts[-2:] == EMBEDDED_FOLDER.parts[-2:]:
+        return read_limits(EMBEDDED_FOLDER)
+    folder = Path(root)
+    try:
+        return read_limits(folder) if folder.is_absolute() else {}
+    except (InvalidRequest, OSError):  # a folder of that name here need not be the served one
+        return {}
