@@ -18,7 +18,8 @@ from pydantic import Field, ValidationError
 from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory.clock import Moment
 from eva_graph.trajectory.migrations import migrate
-from eva_graph.trajectory.policy_record import PolicyRecord, RecordModel
+from eva_graph.trajectory.policy_record import PolicyRecord as PolicyRecord
+from eva_graph.trajectory.policy_record import RecordModel
 
 TRAJECTORY_VERSION: Final = 2
 
