@@ -7,8 +7,8 @@ from typing import Any
 
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.checks.pixels import require_pixels
-from eva_graph_training.checks.places import require_frames, require_places
-from eva_graph_training.checks.rows import RowView
+from eva_graph_training.checks.places import require_frames, require_places, require_rendered
+from eva_graph_training.checks.rows import RowView, messages_of
 from eva_graph_training.checks.turns import require_turns
 from eva_graph_training.recipe.settings import CheckSettings
 
@@ -57,8 +57,11 @@ class VerifiedCollator:
             DataError: a row's frame is no picture that can be read.
         """
         rows = [RowView.of(example, number) for number, example in enumerate(examples)]
-        batch = self.inner(examples)
         full = self._full.due()
+        if full:
+            for row, example in zip(rows, examples, strict=True):
+                require_rendered(row.name, messages_of(example), self._processor)
+        batch = self.inner(examples)
         places = require_places(batch, self._processor)
         require_frames(rows, places)
         require_turns(rows, batch, self._processor, words=full)

@@ -26,7 +26,7 @@ from eva_graph_training.checks.probing import (
 from eva_graph_training.errors import BlindRun
 from eva_graph_training.recipe.settings import CheckSettings
 
-_PATIENCE_BATCHES = 32
+_PATIENCE_BATCHES = 16
 _CLEAR_SWAP = 0.1
 """A swap is judged where it changes the pixels at least this share of what blanking changes."""
 

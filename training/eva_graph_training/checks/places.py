@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from eva_graph.policy.processor import ImageOnlyProcessor
-from eva_graph_training.checks.rows import RowView
+from eva_graph_training.checks.rows import RowView, frames_of
 from eva_graph_training.checks.runs import Run, runs_of
 from eva_graph_training.errors import BatchFault
 
@@ -45,7 +45,7 @@ def require_places(batch: Mapping[str, Any], processor: ImageOnlyProcessor) -> l
     if found and not shown:
         raise BatchFault(
             f"the batch's tokens have {found} image places, and there are no pixel_values: the "
-            "images were dropped on the way (TRL's own rollout_func drops them)"
+            "images were dropped on the way (TRL drops those of a rollout_func)"
         )
     if shown != sum(patches):
         raise BatchFault(f"{shown} rows of pixel_values for {sum(patches)} patches of the grids")
@@ -57,6 +57,32 @@ def require_places(batch: Mapping[str, Any], processor: ImageOnlyProcessor) -> l
             "chat template drops images, or a length limit cuts them"
         )
     return places
+
+
+def require_rendered(
+    name: str, messages: Sequence[Mapping[str, Any]], processor: ImageOnlyProcessor
+) -> None:
+    """Check that the chat template writes an image token for each frame of a conversation.
+
+    Processors stop there too, but name neither a row nor a cause.
+
+    Args:
+        name: of the row or rollout, for the message.
+        messages: as the consumer renders them.
+        processor: of the model that is trained.
+
+    Raises:
+        BatchFault: it does not.
+    """
+    text: str = processor.tokenizer.apply_chat_template(
+        list(messages), chat_template=processor.chat_template, tokenize=False
+    )
+    shown, found = len(frames_of(messages)), text.count(processor.image_token)
+    if found != shown:
+        raise BatchFault(
+            f"{name} shows {shown} frames, its text has {found} image places: the chat template "
+            "drops images"
+        )
 
 
 def require_frames(rows: Sequence[RowView], places: Sequence[Sequence[Run]]) -> None:

@@ -30,13 +30,13 @@ class RowView:
 
     @classmethod
     def of(cls, row: Mapping[str, Any], number: int) -> RowView:
-        """The view of an SFT row (`messages`) or a KTO row (`prompt`, `completion`).
+        """The view of a row of a data set.
 
         Args:
             row: as the trainer's data set holds it.
             number: its place in the batch.
         """
-        messages = row["messages"] if "messages" in row else [*row["prompt"], *row["completion"]]
+        messages = messages_of(row)
         return cls(
             name=f"row {number} of the batch ({question_of(messages)})",
             frames=tuple(frames_of(messages)),
@@ -46,6 +46,14 @@ class RowView:
                 if message["role"] == "assistant" and message.get("train", True)
             ),
         )
+
+
+def messages_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """All messages of an SFT row (`messages`) or a KTO row (`prompt`, `completion`)."""
+    if "messages" in row:
+        messages: Sequence[Mapping[str, Any]] = row["messages"]
+        return messages
+    return [*row["prompt"], *row["completion"]]
 
 
 def frames_of(messages: Sequence[Mapping[str, Any]]) -> list[Frame]:
@@ -61,11 +69,10 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def question_of(messages: Sequence[Mapping[str, Any]]) -> str:
-    """The last line of the first user message, shortened: it names a row in errors."""
+    """The end of the first user message on one line: it names a row in errors."""
     asked = [text_of(message) for message in messages if message["role"] == "user"]
-    lines = asked[0].strip().splitlines() if asked else []
-    line = lines[-1] if lines else "no question"
-    return line if len(line) <= _NAME_CHARACTERS else line[: _NAME_CHARACTERS - 1] + "…"
+    line = " ".join(asked[0].split()) if asked else ""
+    return line if len(line) <= _NAME_CHARACTERS else "…" + line[1 - _NAME_CHARACTERS :]
 
 
 def _parts(message: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
