@@ -10,7 +10,8 @@ from episodes import QUESTION, TWO_LOOKS
 from eva_graph import VideoAgent
 from eva_graph.errors import TrajectoryError
 from eva_graph.testing import ScriptedPolicy
-from eva_graph_training.sft import SftSettings, train_sft
+from eva_graph_training.recipe import Recipe, SftStage
+from eva_graph_training.stages.sft import train_sft
 
 
 def test_unsound_runs_are_not_trained_on(clip: Path, tmp_path: Path) -> None:
@@ -18,7 +19,13 @@ def test_unsound_runs_are_not_trained_on(clip: Path, tmp_path: Path) -> None:
     VideoAgent(ScriptedPolicy(TWO_LOOKS)).run(clip, QUESTION, record=run)
     frame = next(run.rglob("*.jpg"))
     frame.write_bytes(frame.read_bytes()[:-1])
-    settings = SftSettings(max_steps=1, learning_rate=1e-5)
+    recipe = Recipe(
+        summary="unsound",
+        work=str(tmp_path / "out"),
+        model=str(tmp_path / "no model"),
+        runs=(str(run),),
+        sft=SftStage(precision="fp32"),
+    )
     with pytest.raises(TrajectoryError, match="changed_frame"):
-        train_sft(tmp_path / "no model", [run], tmp_path / "out", settings)
+        train_sft(recipe)
     assert not (tmp_path / "out").exists()

@@ -27,6 +27,8 @@ KTO_FEATURES = Features(
     }
 )
 
+NOT_LABELLED = "not labelled yet, or fit for neither side"
+
 
 class TrlKto:
     """Episodes that are decided to be desirable or not; those written in phases are refused."""
@@ -57,7 +59,7 @@ trainer = KTOTrainer(
     def rows(self, record: Trajectory, places: FramePlaces) -> Iterable[Row]:
         """One row. Raises `Unfit`."""
         if record.desirable is None:
-            raise Unfit("not labelled yet, or fit for neither side")
+            raise Unfit(NOT_LABELLED)
         if written_in_phases(record):
             raise Unfit("written in phases: parts of its turns were not sampled by one call")
         messages = transcript(record)

@@ -6,7 +6,7 @@
     dialogue.pt          stage 2, the language model on rehearsals
     rehearsed/           the model folder after stage 2
     train/, test/        videos and recorded runs
-    sft/, tuned/         stage 4, checkpoints and the model folder
+    sft/                 stage 4, checkpoints, log and the model folder `sft/model/`
 
 Every stage goes on where it was stopped.
 """
@@ -32,14 +32,25 @@ from eva_graph_training.nano.pictures import Pictures, kept_pictures
 from eva_graph_training.nano.play import Tally, play
 from eva_graph_training.nano.sight import CLOSE, OVERVIEW, READING, SightPlan, SightTraining
 from eva_graph_training.nano.tokens import build_tokenizer
-from eva_graph_training.sft import SftSettings, train_sft
+from eva_graph_training.recipe import Recipe, SftStage
+from eva_graph_training.stages.sft import train_sft
 from eva_graph_training.world.sets import WorldSetPlan
 
 TRAIN_SET = WorldSetPlan(first_seed=1000, short_videos=320, long_videos=60)
 TEST_SET = WorldSetPlan(
     first_seed=500_000, short_videos=130, long_videos=70, events_per_short=2, times_per_long=2
 )
-SFT = SftSettings(max_steps=200, learning_rate=2e-4, warmup_steps=10, train_vision=False)
+SFT = SftStage(
+    max_steps=200,
+    batch=8,
+    per_device_batch=4,
+    learning_rate=2e-4,
+    warmup_share=0.05,
+    precision="fp32",
+    activation_checkpointing=False,
+    train_vision=False,
+    trackers=(),
+)
 VOCABULARY_SIZE = 1024
 LOG_EVERY = 50
 _SMALL_SHARES = {OVERVIEW: 0.3, READING: 0.25, CLOSE: 1.0}
@@ -77,13 +88,19 @@ class Workshop:
 
     def sft(self) -> None:
         """Stage 4: supervised fine-tuning on the recorded trajectories, with TRL."""
-        runs = [self.work / "train/run"]
-        model = train_sft(self.work / "rehearsed", runs, self.work / "sft", SFT)
-        save_folder(model, self._tokenizer(), self.work / "tuned", torch.float32)
+        train_sft(
+            Recipe(
+                summary="stage 4 of nano",
+                work=str(self.work),
+                model=str(self.work / "rehearsed"),
+                runs=(str(self.work / "train/run"),),
+                sft=SFT,
+            )
+        )
 
     def evaluate(self, folder: Path | None = None) -> list[tuple[Frames, list[Outcome]]]:
         """Ask a model folder (None: the one of stage 4) the questions of the test set."""
-        policy = folder or self.work / "tuned"
+        policy = folder or self._tuned
         test = self.work / "test"
         return [
             (
@@ -92,7 +109,7 @@ class Workshop:
                     policy,
                     TEST_SET,
                     videos=test / "videos",
-                    run=test / policy.name / frames,
+                    run=test / (folder.name if folder else "tuned") / frames,
                     frames=frames,
                 ),
             )
@@ -101,8 +118,12 @@ class Workshop:
 
     def export(self, folder: Path) -> None:
         """Write the model of stage 4 with 16-bit weights."""
-        model = load_model(self.work / "tuned")
+        model = load_model(self._tuned)
         save_folder(model, self._tokenizer(), folder, torch.bfloat16)
+
+    @property
+    def _tuned(self) -> Path:
+        return self.work / "sft/model"
 
     def _pictures(self, *, held_out: bool) -> dict[int, Pictures]:
         counts = _HELD_OUT_COUNTS if held_out else _COUNTS

@@ -1,0 +1,175 @@
+"""What a stage reads: recorded runs, and what `eva-graph export` made of them.
+
+A run is checked whole before any row is made of it (the vision-integrity check). Rows of exports
+were checked when they were exported; here their shape is, and every frame that they name is opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow.parquet
+from datasets import load_dataset
+from PIL import Image, UnidentifiedImageError
+
+from eva_graph.trajectory import RunStore
+from eva_graph.trajectory.integrity import require_sound
+from eva_graph_training.errors import DataError
+from eva_graph_training.export.frames import FramePlaces
+from eva_graph_training.export.lengths import TokenCounter
+from eva_graph_training.export.row import Form, FrameDelivery, Left, Unfit
+
+EXPORTED = "train.parquet"
+Advance = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One row that a source offers, or why one of its records gives none.
+
+    Attributes:
+        values: its columns; None where there is no row.
+        tokens: its length.
+        reason: why there is no row.
+    """
+
+    values: Mapping[str, Any] | None = None
+    tokens: int = 0
+    reason: str = ""
+
+
+class Source(Protocol):
+    """Rows of one stage from one place."""
+
+    def __len__(self) -> int:
+        """Records or rows, for a progress bar."""
+        ...
+
+    def check(self, advance: Advance) -> None:
+        """Raises an `EvaGraphError` where nothing of it should be trained on."""
+        ...
+
+    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
+        """One or more for every record; raises `DataError`."""
+        ...
+
+
+def open_source(path: Path, form: Form) -> Source:
+    """The rows of a form at a path.
+
+    Raises:
+        DataError: nothing is there that the form's consumer can read.
+    """
+    file = path / EXPORTED if path.is_dir() else path
+    if file.suffix == ".parquet" and file.is_file():
+        return ExportedRows(file, form)
+    if path.is_dir() and ((path / "records").is_dir() or any(path.glob("records*.jsonl"))):
+        return RecordedRun(RunStore(path), form)
+    raise DataError(
+        f"{path} holds neither recorded episodes nor {EXPORTED}: name a run directory, or what "
+        f"`eva-graph export --to {form.name}` wrote"
+    )
+
+
+class RecordedRun:
+    """The records of a run."""
+
+    def __init__(self, store: RunStore, form: Form) -> None:
+        self._store = store
+        self._form = form
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    def check(self, advance: Advance) -> None:
+        """Raises `TrajectoryError` for a record that shows something else than was seen."""
+        require_sound(self._store.records(), self._store.frames, advance=advance)
+
+    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
+        """The rows of every record."""
+        places = FramePlaces(self._store.frames, FrameDelivery.PATH, self._store.run)
+        for record in self._store.records():
+            try:
+                for row in self._form.rows(record, places):
+                    if isinstance(row, Left):
+                        yield Candidate(reason=row.described())
+                    else:
+                        tokens = counter.count(row.conversation)
+                        yield Candidate(values=row.values, tokens=tokens)
+            except Unfit as unfit:
+                yield Candidate(reason=str(unfit))
+
+
+class ExportedRows:
+    """The rows of a Parquet file that `eva-graph export` wrote."""
+
+    def __init__(self, file: Path, form: Form) -> None:
+        self._file = file
+        (form_file,) = form.files()
+        self._columns = frozenset(form_file.features or ())
+        self._form = form
+        self._schema()
+
+    def __len__(self) -> int:
+        return int(pyarrow.parquet.read_metadata(self._file).num_rows)
+
+    def check(self, advance: Advance) -> None:
+        """Nothing yet: rows are checked as they are read."""
+        for _ in range(len(self)):
+            advance()
+
+    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
+        """Every row, measured by the sizes of the frames that it names."""
+        rows = load_dataset("parquet", data_files=str(self._file), split="train", streaming=True)
+        for number, row in enumerate(rows):
+            where = f"{self._file}, row {number}"
+            messages = row["messages"] if "messages" in row else row["prompt"] + row["completion"]
+            yield Candidate(values=row, tokens=_measured(messages, counter, where))
+
+    def _schema(self) -> None:
+        try:
+            found = set(pyarrow.parquet.read_schema(self._file).names)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise DataError(f"{self._file} is no Parquet file: {error}") from None
+        if not self._columns <= found:
+            missing = ", ".join(sorted(self._columns - found))
+            raise DataError(
+                f"{self._file} lacks the columns {missing}: this stage reads what "
+                f"`eva-graph export --to {self._form.name}` writes"
+            )
+
+
+def _measured(messages: Any, counter: TokenCounter, where: str) -> int:
+    chat: list[dict[str, Any]] = []
+    sizes: list[tuple[int, int]] = []
+    try:
+        for message in messages:
+            content = []
+            for part in message["content"]:
+                if part["type"] == "image":
+                    sizes.append(_size(part["image"], where))
+                    content.append({"type": "image"})
+                else:
+                    content.append({"type": "text", "text": str(part["text"])})
+            chat.append({"role": str(message["role"]), "content": content})
+    except (KeyError, TypeError):
+        raise DataError(f"{where}: a message is not what `eva-graph export` writes") from None
+    return counter.count_chat(chat, sizes)
+
+
+def _size(address: str, where: str) -> tuple[int, int]:
+    """Height and width in pixels, from the head of the file."""
+    inside = address.startswith("data:")
+    try:
+        file = io.BytesIO(base64.b64decode(address.partition(",")[2])) if inside else address
+        with Image.open(file) as image:
+            return image.height, image.width
+    except (OSError, UnidentifiedImageError, binascii.Error) as error:
+        shown = "a frame inside the row" if inside else address
+        raise DataError(f"{where}: {shown} cannot be read ({error})") from None
