@@ -11,6 +11,7 @@ import pytest
 from episodes import QUESTION, TWO_LOOKS, answer, look, span
 
 from eva_graph import Context, VideoAgent
+from eva_graph.errors import TrajectoryError
 from eva_graph.known import Reference
 from eva_graph.limits import Limits
 from eva_graph.state import StopReason
@@ -135,3 +136,15 @@ def test_parsed_content_is_refused(environment: VideoEnvironment) -> None:
     parsed = [{"role": "assistant", "content": [{"type": "text", "text": "B"}]}]
     with pytest.raises(DataError, match="prepare_processor"):
         Attempt.of_rollout(environment.account, parsed)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"stop_reason": "tired"}, {"evidence": [{"start_seconds": 1.0}]},
+     {"evidence": [{"start_seconds": "x", "end_seconds": 1}]}, {"time_reference": [(4.0, 3.0)]}],
+)  # fmt: skip
+def test_broken_record_is_one_line(clip: Path, tmp_path: Path, broken: dict[str, Any]) -> None:
+    agent = VideoAgent(ScriptedPolicy(TWO_LOOKS))
+    record = agent.run(clip, QUESTION, record=tmp_path / "run").trajectory
+    with pytest.raises(TrajectoryError, match=f"record {record.trajectory_id}: "):
+        Attempt.of_record(record.model_copy(update=broken), lambda ref: b"")

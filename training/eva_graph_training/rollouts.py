@@ -20,6 +20,7 @@ from trl import GRPOTrainer
 
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import open_frame
+from eva_graph_training.rewards.attempt import Attempt
 
 _COMPLETIONS, _EXTRA, _IMAGES, _TOOL_IMAGES = 3, 5, 6, 7
 """Places in the tuple that `_generate` returns."""
@@ -38,6 +39,7 @@ class Rollout:
         image_grids: (time, height, width) patches of each.
         completion: the messages after the prompt, for reward functions.
         reward: of the recorded episode; None where it was not scored.
+        attempt: what `rewards` may look at, where the rollout is to be scored now.
     """
 
     trajectory_id: str
@@ -49,6 +51,7 @@ class Rollout:
     image_grids: Sequence[Sequence[int]]
     completion: Sequence[Mapping[str, Any]]
     reward: float | None = None
+    attempt: Attempt | None = None
 
     def __post_init__(self) -> None:
         if len(self.policy_mask) != len(self.completion_ids) or 1 not in self.policy_mask:
@@ -123,14 +126,14 @@ class RecordedRollouts:
 
 
 def _rollout(row: Mapping[str, Any]) -> Rollout:
-    return Rollout(**{name: row[name] for name in Rollout.__dataclass_fields__})
+    return Rollout(**{name: row[name] for name in Rollout.__dataclass_fields__ if name in row})
 
 
 class ExactRolloutTrainer(GRPOTrainer):
     """GRPOTrainer whose rollouts come from a `RolloutSource`, ids untouched, images forwarded.
 
-    Reward functions get the recorded messages as `completions`, and `recorded_reward` and
-    `trajectory_id` beside the data set's columns.
+    Reward functions get the recorded messages as `completions`, and `recorded_reward`, `attempt`
+    and `trajectory_id` beside the data set's columns.
 
     Args:
         source: where rollouts come from.
@@ -158,6 +161,7 @@ class ExactRolloutTrainer(GRPOTrainer):
             "logprobs": _all_or_none([each.logprobs for each in self._playing]),
             "recorded_reward": [each.reward for each in self._playing],
             "trajectory_id": [each.trajectory_id for each in self._playing],
+            "attempt": [each.attempt for each in self._playing],
         }
 
     def _ranks(self, rows: int) -> list[int]:

@@ -37,6 +37,8 @@ PROMPT_FEATURES = Features(
         "question": Value("string"),
         "options": Json(),
         "answer": Value("string"),
+        "question_id": Value("string"),
+        "time_reference": List(List(Value("float64"))),
     }
 )
 ROLLOUT_FEATURES = Features(
@@ -134,6 +136,8 @@ def _prompt(record: Trajectory, prompt: Sequence[ChatMessage]) -> dict[str, Any]
         "question": record.question,
         "options": record.options,
         "answer": record.expected,
+        "question_id": record.question_id,
+        "time_reference": [list(stretch) for stretch in record.time_reference],
     }
 
 

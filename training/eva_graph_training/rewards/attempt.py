@@ -16,6 +16,7 @@ from langchain_core.messages import AIMessage
 
 from eva_graph.dialects import Answer, Dialect, Question, Truncated
 from eva_graph.ending import cited_evidence
+from eva_graph.errors import InvalidRequest, TrajectoryError
 from eva_graph.evaluation.stretches import Stretch
 from eva_graph.known import Reference
 from eva_graph.look import LookReply, read_outcome
@@ -85,18 +86,26 @@ class Attempt:
         """The attempt of a recorded episode; `load_frame` is the `read` of its run's frames.
 
         Raises:
-            TrajectoryError: the record names a frame that is none.
+            TrajectoryError: the record names a frame, an evidence, a time reference or a stop
+                reason that is none.
         """
-        evidence = tuple((one["start_seconds"], one["end_seconds"]) for one in record.evidence)
-        return cls(
-            question=Question(text=record.question, options=record.options),
-            reference=Reference(
+        try:
+            evidence = tuple(
+                (float(one["start_seconds"]), float(one["end_seconds"])) for one in record.evidence
+            )
+            reference = Reference(
                 expected=record.expected,
                 question_id=record.question_id,
                 time_reference=tuple(record.time_reference),
-            ),
+            )
+            reason = None if record.stop_reason is None else StopReason(record.stop_reason)
+        except (KeyError, TypeError, ValueError, InvalidRequest) as error:
+            raise TrajectoryError(f"record {record.trajectory_id}: {error!r}") from None
+        return cls(
+            question=Question(text=record.question, options=record.options),
+            reference=reference,
             answer=record.answer,
-            stop_reason=None if record.stop_reason is None else StopReason(record.stop_reason),
+            stop_reason=reason,
             looks=Facts(record=record).looks,
             evidence=evidence,
             visual_tokens=record.usage.visual_tokens,

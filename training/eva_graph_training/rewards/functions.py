@@ -8,7 +8,7 @@
     )
 
 The first function that TRL calls scores the batch for all of them. Beside TRL's `rewards/<term>`
-the log gets `judge/*` (looks judged, remembered, failed), `attempts/unscored`, `attempts/blind`
+the log gets `judge/*` (looks judged, remembered, failed so far), `attempts/unscored`, `attempts/blind`
 (answered without a look) and `answers/most_common`, the share of the most frequent answer: a policy
 that collapses to one letter is seen there first. The table of completions gets the answers as read.
 """
@@ -104,8 +104,9 @@ def _attempts(completions: Sequence[Any], columns: dict[str, Any]) -> list[Attem
         return [
             Attempt.of_rollout(environment.account, messages) for environment, messages in pairs
         ]
-    if "attempt" in columns:
-        return list(columns["attempt"])
+    attempts = list(columns.get("attempt", [None]))
+    if None not in attempts:
+        return attempts
     raise DataError(
         "rewards need rollouts of VideoEnvironment (environment_factory=…) or an `attempt` beside "
         "each row: the text of a rollout does not tell what was looked at"
