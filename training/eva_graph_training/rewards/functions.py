@@ -8,9 +8,10 @@
     )
 
 The first function that TRL calls scores the batch for all of them. Beside TRL's `rewards/<term>`
-the log gets `judge/*` (looks judged, remembered, failed so far), `attempts/unscored`, `attempts/blind`
-(answered without a look) and `answers/most_common`, the share of the most frequent answer: a policy
-that collapses to one letter is seen there first. The table of completions gets the answers as read.
+the log gets `judge/*` (looks judged, remembered, failed so far), `attempts/unscored`,
+`attempts/blind` (answered without a look) and `answers/most_common`, the share of the most frequent
+answer: a policy that collapses to one letter is seen there first. The table of completions gets the
+answers as read.
 """
 
 from __future__ import annotations
