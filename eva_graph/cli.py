@@ -22,6 +22,7 @@ from eva_graph.commands.choices import one_of
 from eva_graph.commands.compare import compare
 from eva_graph.commands.evaluate import evaluate
 from eva_graph.commands.runs import runs
+from eva_graph.commands.serve import serve
 from eva_graph.commands.view import view
 from eva_graph.errors import EvaGraphError, InvalidRequest
 
@@ -134,6 +135,7 @@ def doctor(policy: PolicySpec = None, model: ModelName = None, as_json: Json = F
 app.command("eval")(evaluate)
 app.command("compare")(compare)
 app.command("runs")(runs)
+app.command("serve")(serve)
 app.command("view")(view)
 
 

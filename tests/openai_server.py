@@ -12,7 +12,9 @@ side by side do not mix; a function of the request body may stand in its place. 
 `continue_final_message` (the rest of line `k` after what the last message holds), `stop` and
 `structured_outputs.regex` (the longest beginning of the rest that matches). Token ids are the UTF-8
 bytes of the transcript: those of a later prompt begin with the earlier prompt and completion.
-`Traits` says what the server refuses; `faults` break chat requests, one each, the last for ever.
+An image counts as the word `<image>` unless `Traits.render_image` says otherwise.
+`Traits` says what the server refuses or ignores; `faults` break chat requests, one each, the last
+for ever.
 """
 
 from __future__ import annotations
@@ -23,14 +25,23 @@ import json
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-Json = dict[str, Any]
-END_OF_TURN = "</assistant>"
+from openai_replies import END_OF_TURN, Json, Reply, Traits, completion
+
+__all__ = [
+    "END_OF_TURN",
+    "Fault",
+    "Line",
+    "OpenAIServer",
+    "Reply",
+    "Traits",
+    "images_of",
+    "unused_address",
+]
 CONTINUATION_FIELDS = {"continue_final_message", "structured_outputs"}
 
 
@@ -51,37 +62,7 @@ class Fault(StrEnum):
     OVERFLOW = "400: longer than the context"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """One scripted answer; `calls` are (name, arguments as JSON text)."""
-
-    text: str | None = None
-    calls: Sequence[tuple[str, str]] = ()
-    finish_reason: str = "stop"
-
-
 Line = str | Reply
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traits:
-    """What the server is and takes."""
-
-    model: str = "scripted-vl"
-    owned_by: str = "vllm"
-    context_tokens: int | None = 32_768
-    tool_images: bool = True
-    """Images in tool messages; False answers 400 to them."""
-    bare_tool_messages: bool = True
-    """Tool messages without a tool call before them; False answers 400 to them."""
-    tools: bool = True
-    """The field `tools`; False answers 400 to it."""
-    continuation: bool = True
-    """`continue_final_message` and `structured_outputs`; False answers 400 to them."""
-    token_ids: bool = True
-    """Gives token ids and log-probabilities when asked; False ignores the wish."""
-    refused_fields: frozenset[str] = field(default_factory=frozenset)
-    """Further fields, of the body or of a content part, that are answered with 400."""
 
 
 class OpenAIServer:
@@ -99,6 +80,8 @@ class OpenAIServer:
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.released = threading.Event()
+        self.media: dict[str, str] = {}
+        self.prompts: list[str] = []
         self._script = script
         self._faults = [faults] if isinstance(faults, Fault) else list(faults)
         self._lock = threading.Lock()
@@ -133,6 +116,13 @@ class OpenAIServer:
         """What the server finds wrong with a request."""
         traits, messages = self.traits, body["messages"]
         parts = [p for m in messages if isinstance(m["content"], list) for p in m["content"]]
+        for part in parts:
+            if part["type"] == "image_url" and not part["image_url"]:
+                if not (traits.keeps_media and part.get("uuid") in self.media):
+                    return "image_url: Input should be a valid dictionary"
+                part["image_url"] = {"url": self.media[part["uuid"]]}
+            elif part["type"] == "image_url" and "uuid" in part:
+                self.media[part["uuid"]] = part["image_url"]["url"]
         named = [f for f in traits.refused_fields if f in body or any(f in p for p in parts)]
         if named:
             return f"Unrecognized request argument supplied: {named[0]}"
@@ -219,6 +209,8 @@ class _Handler(BaseHTTPRequestHandler):
         scripted = self.server.scripted
         content = self.rfile.read(int(self.headers["content-length"]))
         body = json.loads(content)
+        for name in scripted.traits.ignored_fields:
+            body.pop(name, None)
         fault = scripted.record(self.path, body)
         scripted.bodies.append(content)
         if fault is not Fault.NONE:
@@ -226,7 +218,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif (refusal := scripted.refusal(body)) is not None:
             self._error(400, refusal)
         else:
-            self._send(200, _completion(scripted.traits, body, scripted.reply(body)))
+            self._send(
+                200, completion(scripted.traits, body, scripted.reply(body), scripted.prompts)
+            )
 
     def _fail(self, fault: Fault) -> None:
         match fault:
@@ -277,51 +271,3 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
-
-
-def _completion(traits: Traits, body: Json, reply: Reply) -> Json:
-    prompt = list("".join(_rendered(body)).encode())
-    sampled = list((reply.text or "").encode())
-    if reply.finish_reason != "length":
-        sampled += END_OF_TURN.encode()
-    message: Json = {"role": "assistant", "content": reply.text}
-    if reply.calls:
-        message["tool_calls"] = [
-            {"id": f"call-{len(body['messages'])}-{i}", "type": "function",
-             "function": {"name": name, "arguments": arguments}}
-            for i, (name, arguments) in enumerate(reply.calls)
-        ]  # fmt: skip
-    choice: Json = {"index": 0, "message": message, "finish_reason": reply.finish_reason}
-    completion: Json = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 0,
-        "model": traits.model,
-        "choices": [choice],
-        "usage": {
-            "prompt_tokens": len(prompt),
-            "completion_tokens": len(sampled),
-            "total_tokens": len(prompt) + len(sampled),
-        },
-    }
-    if traits.token_ids and body.get("return_token_ids"):
-        completion["prompt_token_ids"] = prompt
-        choice["token_ids"] = sampled
-    if traits.token_ids and body.get("logprobs"):
-        choice["logprobs"] = {"content": [_logprob(token) for token in sampled]}
-    return completion
-
-
-def _logprob(token: int) -> Json:
-    return {"token": chr(token), "logprob": -0.25, "bytes": [token], "top_logprobs": []}
-
-
-def _rendered(body: Json) -> Iterator[str]:
-    for message in body["messages"]:
-        content = message["content"] or ""
-        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
-        text = "".join(part.get("text", "<image>") for part in parts)
-        open_ended = message is body["messages"][-1] and body.get("continue_final_message")
-        yield f"<{message['role']}>{text}" + ("" if open_ended else f"</{message['role']}>")
-    if not body.get("continue_final_message"):
-        yield "<assistant>"

@@ -24,10 +24,9 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.processing_utils import ProcessorMixin
 
 from eva_graph.errors import InvalidRequest
+from eva_graph.policy.families import CHAT_TEMPLATE as CHAT_TEMPLATE
+from eva_graph.policy.families import SUPPORTED_MODELS as SUPPORTED_MODELS
 from eva_graph_tools import VisualGrid
-
-CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
-SUPPORTED_MODELS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl")
 
 
 class ImageOnlyProcessor(Qwen2_5_VLProcessor):

@@ -1,0 +1,1 @@
+"""`eva-graph serve`: which vLLM command serves a policy, and its start."""

@@ -1,0 +1,300 @@
+"""The probe against real HTTP servers that take much, little, or only seem to take it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import Any
+
+import pytest
+from episodes import QUESTION, TWO_LOOKS, look, span
+from openai_server import Fault, OpenAIServer, Reply, Traits, images_of, unused_address
+from PIL import Image
+from typer.testing import CliRunner
+
+from eva_graph import StopReason, VideoAgent
+from eva_graph.cli import app
+from eva_graph.errors import InvalidRequest, PolicyUnavailable
+from eva_graph.graph import wire
+from eva_graph.policy.openai_compatible import OpenAIPolicy
+from eva_graph.policy.probe import ServerReport
+from eva_graph.testing import ScriptedPolicy
+from eva_graph_tools import VisualGrid
+
+TRAINED, GENERAL = look(span(0, 60, 8)), "I would need to see the video."
+
+
+def patches(role: str, content: bytes, *, pixels: int = 28) -> str:
+    with Image.open(io.BytesIO(content)) as picture:
+        return "#" * (picture.width // pixels * (picture.height // pixels))
+
+
+def dropped_in_tool(role: str, content: bytes) -> str:
+    return "<image>" if role == "tool" else patches(role, content)
+
+
+def as_text(role: str, content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def mind(opening: str) -> Any:
+    """A model that opens an episode with `opening`, calls tools and keeps to a guide."""
+
+    def say(body: dict[str, Any]) -> str | Reply:
+        first, last = body["messages"][0]["content"], body["messages"][-1]["content"]
+        if "structured_outputs" in body:
+            return "k7red"
+        if "tools" in body and "tool seek" in last:
+            return Reply(calls=[("seek", '{"time": 3}')], finish_reason="tool_calls")
+        if body.get("continue_final_message"):
+            return last + " four"
+        return opening if "Frame Select Tool" in first else "yes"
+
+    return say
+
+
+def probe(server: OpenAIServer, **options: Any) -> ServerReport:
+    return OpenAIPolicy(server.base_url, backoff_seconds=0.0).probe(**options)
+
+
+FULL = Traits(render_image=patches, counts_cached=True, keeps_media=True)
+VLLM = {
+    "chat": "yes", "eva_format": "yes", "native_tools": "yes", "images": "yes",
+    "tool_images": "yes", "several_images": "yes", "cached_tokens": "yes", "media_uuids": "yes",
+    "token_ids": "yes", "logprobs": "yes", "continuation": "yes", "guided_decoding": "yes",
+}  # fmt: skip
+
+
+def test_a_server_that_takes_everything() -> None:
+    with OpenAIServer(mind(TRAINED), traits=FULL) as server:
+        report = probe(server)
+        assert report.requests == len(server.paths) < 20
+        assert all(request["max_tokens"] <= 512 for request in server.requests)
+        assert {image[0] for request in server.requests for image in images_of(request)} == {
+            "user",
+            "tool",
+        }
+    assert {one.capability: one.answer for one in report.found} == VLLM
+    assert (report.delivery, report.dialect, report.calls) == ("tool", "eva", "turn")
+    assert (report.patch_pixels, report.logprobs_kind) == (28, "raw")
+    assert report.options == "--dialect eva --calls turn"
+    assert not report.instructions
+
+
+KINDS: dict[str, tuple[dict[str, Any], str, dict[str, str], tuple[Any, ...]]] = {
+    "refuses images in tool messages": (
+        {"tool_images": False}, TRAINED,
+        {"tool_images": "no", "images_after_tool": "yes"}, ("user", "eva", "turn"),
+    ),
+    "drops images of tool messages": (
+        {"render_image": dropped_in_tool}, TRAINED,
+        {"tool_images": "ignored", "images_after_tool": "yes"}, ("user", "eva", "turn"),
+    ),
+    "wants a call before a tool message": (
+        {"bare_tool_messages": False}, TRAINED,
+        {"tool_images": "no", "images_after_tool": "no", "user_only_images": "yes"},
+        ("user_only", "eva", "turn"),
+    ),
+    "the same with native calls": (
+        {"bare_tool_messages": False}, GENERAL,
+        {"eva_format": "no", "native_tools": "yes", "tool_images": "yes"},
+        ("tool", "native", "turn"),
+    ),
+    "a general model without tools": (
+        {"tools": False}, GENERAL, {"native_tools": "no"}, ("tool", "eva", "phase"),
+    ),
+    "and without continuation": (
+        {"tools": False, "continuation": False}, GENERAL,
+        {"continuation": "no", "guided_decoding": "no"}, ("tool", "eva", "turn"),
+    ),
+    "ignores what it does not know": (
+        {"ignored_fields": frozenset({"continue_final_message", "structured_outputs", "tools"}),
+         "token_ids": False, "counts_cached": False, "keeps_media": False}, GENERAL,
+        {"continuation": "ignored", "guided_decoding": "ignored", "native_tools": "ignored",
+         "token_ids": "no", "logprobs": "no", "cached_tokens": "no", "media_uuids": "ignored"},
+        ("tool", "eva", "turn"),
+    ),
+    "refuses what it does not know": (
+        {"refused_fields": frozenset({"return_token_ids", "logprobs", "uuid"})}, TRAINED,
+        {"token_ids": "no", "logprobs": "no", "media_uuids": "no", "several_images": "yes"},
+        ("tool", "eva", "turn"),
+    ),
+    "drops every image": (
+        {"render_image": lambda role, content: "<image>"}, TRAINED, {"images": "ignored"},
+        (None, "eva", "turn"),
+    ),
+    "takes images for text": (
+        {"render_image": as_text}, TRAINED, {"images": "ignored"}, (None, "eva", "turn"),
+    ),
+    "counts no tokens": (
+        {"counts_tokens": False}, TRAINED,
+        {"images": "unknown", "tool_images": "unknown", "continuation": "unknown"},
+        ("tool", "eva", "turn"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_follows_from_what_was_found(kind: str) -> None:
+    changes, opening, answers, follows = KINDS[kind]
+    traits = Traits(**{**{name: getattr(FULL, name) for name in ENOUGH}, **changes})
+    with OpenAIServer(mind(opening), traits=traits) as server:
+        report = probe(server)
+    assert {name: report.answer(name) for name in answers} == answers
+    assert (report.delivery, report.dialect, report.calls) == follows
+    assert all("\n" not in one.detail for one in report.found)
+
+
+ENOUGH = ("render_image", "counts_cached", "keeps_media")
+
+
+def test_what_a_token_shows() -> None:
+    def wider(role: str, content: bytes) -> str:
+        return patches(role, content, pixels=32)
+
+    with OpenAIServer(mind(TRAINED), traits=Traits(render_image=wider)) as server:
+        assert probe(server).patch_pixels == 32
+    with OpenAIServer(mind(TRAINED), traits=Traits(render_image=lambda *_: "#" * 99)) as server:
+        report = probe(server)
+    assert (report.answer("images"), report.patch_pixels) == ("yes", None)
+
+
+def test_processed_logprobs_are_told_from_raw_ones() -> None:
+    traits = Traits(render_image=patches, processed_logprobs=True)
+    with OpenAIServer(mind(TRAINED), traits=traits) as server:
+        policy = OpenAIPolicy(server.base_url)
+        assert policy.probe().logprobs_kind == "processed"
+
+
+class FewImages(OpenAIServer):
+    def refusal(self, body: dict[str, Any]) -> str | None:
+        few = len(images_of(body)) <= 4
+        return super().refusal(body) if few else "At most 4 image(s) may be provided"
+
+
+def test_a_limit_of_images_is_told() -> None:
+    with FewImages(mind(TRAINED), traits=FULL) as server:
+        (several,) = (one for one in probe(server).found if one.capability == "several_images")
+    assert several.answer == "no"
+    assert "At most 4" in several.detail
+
+
+class Forgetful(OpenAIServer):
+    """Keeps the first four images of a message and drops the others without a word."""
+
+    def refusal(self, body: dict[str, Any]) -> str | None:
+        refused = super().refusal(body)
+        for message in body["messages"]:
+            if isinstance(message["content"], list):
+                images = [p for p in message["content"] if p["type"] == "image_url"]
+                message["content"] = [p for p in message["content"] if p not in images[4:]]
+        return refused
+
+
+def test_images_that_are_dropped_are_counted() -> None:
+    with Forgetful(mind(TRAINED), traits=FULL) as server:
+        (several,) = (one for one in probe(server).found if one.capability == "several_images")
+    assert (several.answer, several.detail[:7]) == ("ignored", "4 of 16")
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.NONE])
+@pytest.mark.parametrize("answered", [0, 3])
+def test_a_failing_server_is_a_finding(fault: Fault, answered: int) -> None:
+    faults = [*[Fault.NONE] * answered, fault]
+    with OpenAIServer(mind(TRAINED), traits=FULL, faults=faults) as server:
+        report = probe(server, timeout_seconds=0.2)
+        assert report.requests == len(server.paths) < 40
+    assert report.reachable == bool(answered)
+    assert all(one.detail and "\n" not in one.detail for one in report.found)
+    assert report.delivery is None
+
+
+def test_a_probe_ends_in_time() -> None:
+    faults = [*[Fault.NONE] * 3, Fault.HANG]
+    with OpenAIServer(mind(TRAINED), traits=FULL, faults=faults) as server:
+        report = probe(server, timeout_seconds=0.2, deadline_seconds=0.3)
+        assert len(server.requests) < 7
+    assert report.found[-1].detail.startswith("not asked")
+
+
+def test_nothing_listens() -> None:
+    report = OpenAIPolicy(unused_address(), backoff_seconds=0.0).probe()
+    assert [(one.capability, one.answer) for one in report.found] == [("chat", "no")]
+
+
+def test_a_policy_goes_by_what_was_found(ask: Any, after_look: Any) -> None:
+    traits = Traits(render_image=dropped_in_tool, refused_fields=frozenset({"uuid"}))
+    with OpenAIServer(mind(TRAINED), traits=traits) as server:
+        policy = OpenAIPolicy(server.base_url, continuation=None)
+        policy.probe()
+        completion = policy.generate(ask(after_look))
+        last = server.requests[-1]
+    assert (completion.images_in, completion.requests) == ("user", 1)
+    assert {role for role, _ in images_of(last)} == {"user"}
+
+
+def episode(body: dict[str, Any]) -> str | Reply:
+    """Two looks, natively or not, to `QUESTION`; the probe's questions answered beside."""
+    if not any(QUESTION in str(message["content"]) for message in body["messages"]):
+        return mind(TRAINED)(body)
+    return TWO_LOOKS[sum(message["role"] == "assistant" for message in body["messages"])]
+
+
+def test_the_record_keeps_what_a_probe_found(clip: Any, frames: Any) -> None:
+    traits = Traits(render_image=dropped_in_tool)
+    with OpenAIServer(episode, traits=traits) as server:
+        agent = VideoAgent(server.base_url, dialect="auto", frames=frames)
+        result = agent.run(clip, QUESTION)
+        unprobed = VideoAgent(server.base_url, frames=frames).run(clip, QUESTION)
+    assert result.stop_reason is StopReason.ANSWERED
+    kept = result.trajectory.policy.probe
+    assert kept is not None
+    assert (kept.found["tool_images"], kept.images_in, kept.dialect) == ("ignored", "user", "eva")
+    assert {turn.images_in for turn in result.trajectory.turns} == {"user"}
+    assert json.loads(result.trajectory.to_line())["policy"]["probe"]["patch_pixels"] == 28
+    assert unprobed.trajectory.policy.probe is None
+
+
+def test_auto_takes_native_calls_and_teaches() -> None:
+    with OpenAIServer(mind(GENERAL), traits=FULL) as server:
+        assert wire(server.base_url, dialect="auto").dialect.name == "native"
+    with OpenAIServer(mind(GENERAL), traits=Traits(render_image=patches, tools=False)) as server:
+        wiring = wire(server.base_url, dialect="auto")
+    assert "Example of a first turn" in wiring.dialect.system_text([], VisualGrid(), 1)
+    assert wiring.defaults.calls == "phase"
+
+
+def test_auto_says_why_it_cannot() -> None:
+    with pytest.raises(InvalidRequest, match="OpenAI-compatible server"):
+        VideoAgent(ScriptedPolicy([]), dialect="auto")
+    with pytest.raises(PolicyUnavailable, match="broke the connection"):
+        VideoAgent(OpenAIPolicy(unused_address(), backoff_seconds=0.0), dialect="auto")
+    with OpenAIServer(mind(TRAINED)) as server, pytest.raises(InvalidRequest, match="no image"):
+        VideoAgent(server.base_url, dialect="auto")
+
+
+def doctor(*arguments: str) -> tuple[int, list[dict[str, Any]]]:
+    done = CliRunner().invoke(app, ["doctor", "--json", *arguments])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_doctor_tells_what_a_server_accepts() -> None:
+    with OpenAIServer(mind(TRAINED), traits=Traits(render_image=dropped_in_tool)) as server:
+        code, findings = doctor("--policy", server.base_url)
+        told = {one["name"]: one for one in findings if one["name"].startswith("server")}
+    assert code == 0
+    assert told["server: tool images"]["status"] == "missing"
+    assert told["server: tool images"]["detail"].startswith("ignored: ")
+    assert told["server: images after tool"]["status"] == "ok"
+    assert "suits --dialect eva --calls turn; images in user messages" in findings[-1]["detail"]
+
+
+def test_doctor_fails_where_the_policy_would() -> None:
+    code, findings = doctor("--policy", unused_address())
+    assert (code, findings[-1]["name"], findings[-1]["status"]) == (1, "server: chat", "broken")
+    with OpenAIServer(mind(TRAINED)) as server:
+        code, findings = doctor("--policy", server.base_url)
+    assert (code, findings[-1]["detail"]) == (1, "no image reaches the model")
+    code, findings = doctor("--policy", "no such folder")
+    assert (code, findings[-1]["status"]) == (1, "broken")
