@@ -92,7 +92,7 @@ def completion(traits: Traits, body: Json, reply: Reply, prompts: list[str]) -> 
         answer["prompt_token_ids"] = prompt
         choice["token_ids"] = sampled
     if traits.token_ids and body.get("logprobs"):
-        sure = traits.processed_logprobs and "top_p" in body
+        sure = traits.processed_logprobs and body["temperature"] > 0 and "top_p" in body
         logprob = 0.0 if sure else -0.25
         choice["logprobs"] = {"content": [_logprob(token, logprob) for token in sampled]}
     return answer

@@ -35,9 +35,7 @@ def vllm_serving(folder: Path, *, media: Path, log: Path, context_tokens: int) -
 
     `media` is where `file://` frames may lie; `log` receives what the server says.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [
         os.environ["EVA_GRAPH_VLLM"], "serve", str(folder), "--served-model-name", "nano",
         "--chat-template", str(CHAT_TEMPLATE), "--host", "127.0.0.1", "--port", str(port),
@@ -55,13 +53,22 @@ def vllm_serving(folder: Path, *, media: Path, log: Path, context_tokens: int) -
             start_new_session=True,
         )
     try:
-        _wait_until_healthy(process, port, log)
+        wait_until_healthy(process, port, log)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
         _stop(process)
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Raises `RuntimeError` with the end of what the server said if it does not come up."""
     give_up = time.monotonic() + START_LIMIT_SECONDS
     while time.monotonic() < give_up and process.poll() is None:
         try:

@@ -23,6 +23,8 @@ SCHEMAS = tool_schemas([TOOLS["seek"]])
 _CALL_TOKENS = 64
 _TURN_TOKENS = 512
 _GUIDED = "k7(red|blue)"
+_NEARLY_GREEDY = {"temperature": 1.0, "top_p": 1e-6}
+"""The likeliest token, yet by sampling: greedy decoding passes `top_p` by."""
 _SURE = -5e-4
 """A likelier token than this has the same log-probability, raw or processed."""
 _VIDEO = VideoInfo(
@@ -59,7 +61,7 @@ async def logprobs(asking: Asking, plain: Heard) -> tuple[Found, LogprobsKind | 
     before = _first_logprob(plain)
     if before is None:
         return found("logprobs", "no", "none came back"), None
-    after = _first_logprob(await asking.ask(PLAIN, change=lambda body: body | {"top_p": 1e-6}))
+    after = _first_logprob(await asking.ask(PLAIN, change=lambda body: body | _NEARLY_GREEDY))
     if after is None or before > _SURE:
         return found("logprobs", "yes", "whether raw or processed cannot be told"), None
     kind: LogprobsKind = "processed" if after > _SURE else "raw"
