@@ -30,6 +30,8 @@ class Traits:
 
     model: str = "scripted-vl"
     owned_by: str = "vllm"
+    root: Any = None
+    """What `/v1/models` says the model was loaded from."""
     context_tokens: int | None = 32_768
     tool_images: bool = True
     """Images in tool messages; False answers 400 to them."""

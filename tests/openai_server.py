@@ -201,6 +201,8 @@ class _Handler(BaseHTTPRequestHandler):
         scripted.record(self.path, None)
         traits = scripted.traits
         entry = {"id": traits.model, "object": "model", "owned_by": traits.owned_by}
+        if traits.root is not None:
+            entry["root"] = traits.root
         if traits.context_tokens is not None:
             entry["max_model_len"] = traits.context_tokens
         self._send(200, {"object": "list", "data": [entry]})

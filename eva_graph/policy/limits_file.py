@@ -23,11 +23,13 @@ def read_json(folder: Path, name: str) -> Json:
     """A JSON object of a model folder. Raises `InvalidRequest` in one line."""
     path = folder / name
     try:
-        content: Json = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidRequest(f"{folder} is no model folder: it holds no {name}") from None
     except ValueError as error:
         raise InvalidRequest(f"{path} is no JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InvalidRequest(f"{path} holds no JSON object")
     return content
 
 
@@ -36,18 +38,18 @@ def read_limits(folder: Path) -> Json:
     return read_json(folder, LIMITS_FILE) if (folder / LIMITS_FILE).is_file() else {}
 
 
-def served_limits(root: str | None) -> Json:
-    """The limits of what a server says it serves, as far as that can be known from here.
+def served_limits(root: str | None) -> dict[str, str]:
+    """Notice and tag of what a server says it serves, as far as that can be known from here.
 
     vLLM names the folder (`root` of `/v1/models`). Known are the embedded model, wherever it is
     installed, and folders on this disk; of everything else, no limit is known.
     """
     if root is None:
         return {}
-    if PurePath(root).parts[-2:] == EMBEDDED_FOLDER.parts[-2:]:
-        return read_limits(EMBEDDED_FOLDER)
-    folder = Path(root)
+    embedded = PurePath(root).parts[-2:] == EMBEDDED_FOLDER.parts[-2:]
+    folder = EMBEDDED_FOLDER if embedded else Path(root)
     try:
-        return read_limits(folder) if folder.is_absolute() else {}
+        limits = read_limits(folder) if folder.is_absolute() else {}
     except (InvalidRequest, OSError):  # a folder of that name here need not be the served one
         return {}
+    return {name: text for name, text in limits.items() if isinstance(text, str)}
