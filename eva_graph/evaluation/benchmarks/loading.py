@@ -7,9 +7,9 @@ Every row becomes a question. What is wrong with one is written into it (`proble
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from eva_graph.errors import InvalidRequest
 from eva_graph.evaluation.benchmarks.annotation import Annotation
@@ -35,6 +35,9 @@ SUBTITLES: Final = "subtitles named but not found, or in a layout that is not re
 NO_TEXT: Final = "(no text)"
 """Stands for the text of an option that has none."""
 
+Layout: TypeAlias = Callable[[Row], Iterable[Annotation]]
+"""What a row of a file asks; raises `InvalidRequest` for one that asks nothing."""
+
 
 def load_questions(
     benchmark: str, annotations: Path, videos: Path, *, profile: Profile = "corrected"
@@ -54,12 +57,33 @@ def load_questions(
     """
     if benchmark not in BENCHMARKS:
         raise InvalidRequest(f"no benchmark {benchmark!r}, choose of {', '.join(BENCHMARKS)}")
+
+    def layout(row: Row) -> Iterator[Annotation]:
+        return _annotations(benchmark, row)
+
+    return read_questions(benchmark, layout, annotations, videos, profile=profile)
+
+
+def read_questions(
+    benchmark: str,
+    layout: Layout,
+    annotations: Path,
+    videos: Path,
+    *,
+    profile: Profile = "corrected",
+) -> list[EvalQuestion]:
+    """Like `load_questions`, for files in any layout, whose set is called `benchmark`.
+
+    Raises:
+        InvalidRequest: no such file or folder, or what the layout raises for a row.
+        MissingExtra: a parquet file, and pyarrow is not installed.
+    """
     rows = read_rows(annotations)
     files = MediaFiles(videos)
     given: Counter[str] = Counter()
     questions = []
     for row in rows:
-        for annotation in _annotations(benchmark, row):
+        for annotation in layout(row):
             name = annotation.question_id or str(row.index)
             given[name] += 1
             question_id = name if given[name] == 1 else f"{name}#{given[name]}"
