@@ -30,7 +30,7 @@ def time_question(world: World, rng: np.random.Generator) -> Question:
     card = steady[int(rng.integers(len(steady)))]
     second = int(rng.integers(card.start_seconds + 1, card.end_seconds - 1))
     stamp = f"{second // 60:02d}:{second % 60:02d}"
-    return Question(kind="time", text=f"What letter is on the sign at {stamp}?", answer=card.letter)
+    return Question(kind="time", text=time_text(stamp), answer=card.letter)
 
 
 def event_questions(world: World) -> tuple[Question, ...]:
@@ -38,11 +38,21 @@ def event_questions(world: World) -> tuple[Question, ...]:
     return tuple(
         Question(
             kind="event",
-            text=f"What letter is on the sign while the border is {event.colour}?",
+            text=event_text(event.colour),
             answer=world.card_at(event.start_seconds).letter,
         )
         for event in world.events
     )
+
+
+def time_text(stamp: str) -> str:
+    """The question on a time, `mm:ss`."""
+    return f"What letter is on the sign at {stamp}?"
+
+
+def event_text(colour: str) -> str:
+    """The question on the time of a border."""
+    return f"What letter is on the sign while the border is {colour}?"
 
 
 def asked_time(text: str) -> str | None:
