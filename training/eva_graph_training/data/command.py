@@ -1,0 +1,149 @@
+"""`eva-graph data`: build the data of the three stages. Light until a command runs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eva_graph_training.data.command_parts import (
+    chosen_context,
+    chosen_wiring,
+    need_train_extra,
+    progress,
+    sources_of,
+    tell,
+)
+
+app = typer.Typer(
+    name="data",
+    help="Build the data of the training stages: teacher rollouts, labelled episodes, questions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+PAPER_RECIPE = "qwen2.5-vl-7b-8gpu"
+
+
+class LayoutName(StrEnum):
+    """How a file of questions is laid out."""
+
+    CUSTOM = "custom"
+    LLAVA_VIDEO = "llava-video"
+    CG_BENCH = "cg-bench"
+
+
+class FamilyName(StrEnum):
+    """What the teacher is told beside the format."""
+
+    EXPERIENCE = "experience"
+    WORKFLOW = "workflow"
+    REFLECTIVE = "reflective"
+    PLAIN = "plain"
+
+
+Questions = Annotated[list[Path], typer.Argument(help="Files of questions, JSON or JSON lines.")]
+Videos = Annotated[
+    list[Path], typer.Option(help="Folder with the videos: one for all files, or one for each.")
+]
+Layouts = Annotated[
+    list[LayoutName], typer.Option(help="Layout of the files: one for all, or one for each.")
+]
+Out = Annotated[Path, typer.Option(help="Folder of the set; the same one goes on with it.")]
+PolicySpec = Annotated[
+    str, typer.Option(help="Server URL or model folder, nano, or world: the synthetic teacher.")
+]
+Model = Annotated[str | None, typer.Option(help="Model name at the server.")]
+RecipeName = Annotated[str, typer.Option(help="Recipe with the sizes and the episodes' limits.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="A setting of the recipe, as data.attempts=2.")
+]
+Seed = Annotated[int, typer.Option(help="Of order, split and sampling.")]
+Workers = Annotated[int, typer.Option(min=1, help="Episodes played at once.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="Of the policy's sampling.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@app.command()
+def world(
+    out: Annotated[Path, typer.Option(help="Folder for questions.jsonl and videos/.")],
+    videos: Annotated[int, typer.Option(min=1, help="How many videos.")] = 8,
+    events: Annotated[int, typer.Option(min=0, help="Questions on events a video.")] = 2,
+    times: Annotated[int, typer.Option(min=0, help="Questions on times a video.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first video.")] = 20_000_000,
+) -> None:
+    """Render synthetic videos of one to three minutes, with questions.
+
+    eva-graph data world --out data/world --videos 40
+    """
+    from eva_graph_training.data.world_source import write_world
+    from eva_graph_training.world.sets import WorldSetPlan
+
+    plan = WorldSetPlan(
+        first_seed=seed,
+        short_videos=videos,
+        long_videos=0,
+        times_per_short=times,
+        events_per_short=events,
+    )
+    with progress(videos=videos) as advance:
+        questions = write_world(plan, out, advance=lambda: advance("videos"))
+    tell({}, f"{videos} videos and {questions} questions in {out}", as_json=False)
+
+
+@app.command()
+def sft(
+    questions: Questions,
+    videos: Videos,
+    out: Out,
+    policy: PolicySpec,
+    model: Model = None,
+    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    recipe: RecipeName = PAPER_RECIPE,
+    overrides: Set = None,
+    family: Annotated[
+        list[FamilyName] | None,
+        typer.Option(help="Prompt families to take turns; plain adds nothing to the prompt."),
+    ] = None,
+    temperature: Temperature = 0.7,
+    keep_blind: Annotated[
+        bool, typer.Option(help="Keep questions that are answered without the video.")
+    ] = False,
+    own_words: Annotated[
+        bool, typer.Option(help="The teacher puts its successes into words itself.")
+    ] = True,
+    seed: Seed = 0,
+    workers: Workers = 4,
+    as_json: Json = False,
+) -> None:
+    """Let a teacher play questions, and keep what it solved well.
+
+    eva-graph data sft q.jsonl --videos videos --policy http://localhost:8000/v1 --out data/sft
+    """
+    need_train_extra()
+    from eva_graph_training.data.families import ROTATION, Family
+    from eva_graph_training.data.sft_set import build_sft
+    from eva_graph_training.data.sources import read_sources
+    from eva_graph_training.data.teaching import TeachingPlan
+    from eva_graph_training.recipe import load_recipe
+
+    chosen = load_recipe(recipe, overrides or ())
+    sources = sources_of(questions, videos, [form.value for form in layout])
+    asked = read_sources(sources)
+    plan = TeachingPlan(
+        wiring=chosen_wiring(policy, model, chosen, [one.video for one in asked]),
+        out=out,
+        context=chosen_context(chosen, temperature),
+        data=chosen.data,
+        seed=seed,
+        families=[Family(name) for name in family] if family else ROTATION,
+        keep_blind=keep_blind,
+        own_words=own_words,
+        workers=workers,
+    )
+    with progress(videos=len(asked), questions=len(asked)) as advance:
+        counts = build_sft(plan, asked, sources=[str(one) for one in sources], advance=advance)
+    tell(counts.to_json(), f"{counts.rows} accepted episodes in {out}", as_json=as_json)
