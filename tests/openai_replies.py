@@ -55,6 +55,8 @@ class Traits:
     """Knows an image by its `uuid` once it has come with one."""
     processed_logprobs: bool = False
     """Log-probabilities after `top_p`, which leaves one token; else raw ones."""
+    distort: Callable[[Json], Any] = lambda answer: answer
+    """What becomes of every completion on the way."""
     refused_fields: frozenset[str] = field(default_factory=frozenset)
     """Further fields, of the body or of a content part, that are answered with 400."""
 

@@ -55,6 +55,7 @@ class Fault(StrEnum):
     BUSY_429 = "429 with Retry-After: 0"
     HTML = "a web page"
     INVALID_JSON = "half a JSON object under its right length"
+    NESTED = "brackets without end"
     INVALID_UTF8 = "bytes that are no text"
     EMPTY_CHOICES = "no choices"
     NO_MESSAGE = "a choice without a message"
@@ -63,6 +64,18 @@ class Fault(StrEnum):
 
 
 Line = str | Reply
+
+
+BODIES = {
+    Fault.HTML: b"<!doctype html><title>Welcome</title>",
+    Fault.INVALID_JSON: b'{"choices": [{"mess',
+    Fault.NESTED: b"[" * 200_000,
+    Fault.INVALID_UTF8: b'{"choices": [{"message": {"content": "\xff\xfe"}}]}',
+    Fault.EMPTY_CHOICES: b'{"choices": []}',
+    Fault.NO_MESSAGE: b'{"choices": [{"finish_reason": "stop"}]}',
+    Fault.NULL_CONTENT: b'{"choices": [{"message": {"content": null}, "finish_reason": "stop"}]}',
+}
+"""What is answered with 200 by faults that answer."""
 
 
 class OpenAIServer:
@@ -220,9 +233,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif (refusal := scripted.refusal(body)) is not None:
             self._error(400, refusal)
         else:
-            self._send(
-                200, completion(scripted.traits, body, scripted.reply(body), scripted.prompts)
-            )
+            reply = scripted.reply(body)
+            answer = completion(scripted.traits, body, reply, scripted.prompts)
+            self._send(200, scripted.traits.distort(answer))
 
     def _fail(self, fault: Fault) -> None:
         match fault:
@@ -234,21 +247,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(500, "EngineDeadError")
             case Fault.BUSY_429:
                 self._error(429, "too many requests", {"Retry-After": "0"})
-            case Fault.HTML:
-                self._bytes(200, b"<!doctype html><title>Welcome</title>", kind="text/html")
-            case Fault.INVALID_JSON:
-                self._bytes(200, b'{"choices": [{"mess')
-            case Fault.INVALID_UTF8:
-                self._bytes(200, b'{"choices": [{"message": {"content": "\xff\xfe"}}]}')
-            case Fault.EMPTY_CHOICES:
-                self._send(200, {"choices": []})
-            case Fault.NO_MESSAGE:
-                self._send(200, {"choices": [{"finish_reason": "stop"}]})
-            case Fault.NULL_CONTENT:
-                message = {"role": "assistant", "content": None}
-                self._send(200, {"choices": [{"message": message, "finish_reason": "stop"}]})
             case Fault.OVERFLOW:
                 self._error(400, "This model's maximum context length is 4096 tokens. However, …")
+            case _:
+                kind = "text/html" if fault is Fault.HTML else "application/json"
+                self._bytes(200, BODIES[fault], kind=kind)
 
     def _error(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         error = {"message": message, "type": "BadRequestError", "code": status}

@@ -19,7 +19,6 @@ from typing import Any
 from eva_graph.errors import (
     ContextOverflow,
     ContinuationUnsupported,
-    InvalidRequest,
     PolicyError,
     PolicyProtocolError,
 )
@@ -30,7 +29,7 @@ from eva_graph.policy.probe import ServerReport, probe_server, unreachable
 from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph.policy.replies import LogprobsKind, ServedModel, read_completion, read_models
 from eva_graph.policy.request_body import request_body
-from eva_graph.policy.transport import Exchange, Refused, Server, run_blocking
+from eva_graph.policy.transport import Exchange, Refused, Server, check_address, run_blocking
 from eva_graph_tools import FrameRef, VisualGrid
 
 Json = dict[str, Any]
@@ -82,8 +81,7 @@ class OpenAIPolicy:
         extra_body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        if not base_url.startswith(("http://", "https://")):
-            raise InvalidRequest(f"{base_url!r} is no server address: it starts with http(s)://")
+        check_address(base_url)
         self._server = Server(
             base_url=base_url,
             api_key=api_key or os.environ.get("OPENAI_API_KEY") or "none",

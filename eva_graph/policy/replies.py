@@ -56,7 +56,7 @@ def _served(entry: Json) -> ServedModel:
     context, root = entry.get("max_model_len"), entry.get("root")
     return ServedModel(
         name=str(entry["id"]),
-        context_tokens=context if isinstance(context, int) else None,
+        context_tokens=_count(context) or None,
         is_vllm=entry.get("owned_by") == "vllm",
         root=root if isinstance(root, str) else None,
     )
@@ -66,7 +66,7 @@ def read_completion(reply: Json, logprobs_kind: LogprobsKind | None) -> Completi
     """The first choice of a chat completion.
 
     Token ids and log-probabilities are kept where the server gave them; log-probabilities only
-    where there is one for every sampled token.
+    where there is one for every sampled token, a finite number.
 
     Raises:
         PolicyProtocolError: no choices, no message, no text and no calls, an unknown finish reason.
@@ -140,9 +140,9 @@ def _logprobs(value: Any) -> tuple[float, ...] | None:
     if not isinstance(entries, list):
         return None
     found = [entry.get("logprob") if isinstance(entry, dict) else None for entry in entries]
-    numbers = [float(one) for one in found if isinstance(one, (int, float))]
+    numbers = [float(one) for one in found if type(one) in (int, float) and abs(one) < 1e9]
     return tuple(numbers) if len(numbers) == len(entries) else None
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and value >= 0 else None

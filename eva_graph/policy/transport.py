@@ -20,7 +20,13 @@ from typing import Any, TypeVar
 import httpx2
 import openai
 
-from eva_graph.errors import ContextOverflow, PolicyProtocolError, PolicyRejected, PolicyUnavailable
+from eva_graph.errors import (
+    ContextOverflow,
+    InvalidRequest,
+    PolicyProtocolError,
+    PolicyRejected,
+    PolicyUnavailable,
+)
 from eva_graph.policy.refusals import is_overflow, one_line
 
 Json = dict[str, Any]
@@ -99,7 +105,7 @@ class Exchange:
         content = await self._content(send)
         try:
             parsed = json.loads(content.decode("utf-8"))
-        except ValueError as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
+        except (ValueError, RecursionError) as error:  # no text, no JSON, or nested without end
             shown = content[:80].decode("utf-8", "replace")
             raise self._protocol_error(f"something that is not JSON ({shown!r})") from error
         if not isinstance(parsed, dict):
@@ -151,6 +157,16 @@ class Exchange:
             detail=detail,
             requests=self.requests,
         )
+
+
+def check_address(base_url: str) -> None:
+    """Raises `InvalidRequest` for what is no HTTP address."""
+    try:
+        url = httpx2.URL(base_url)
+    except httpx2.InvalidURL as error:
+        raise InvalidRequest(f"{base_url!r} is no server address: {error}") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise InvalidRequest(f"{base_url!r} is no server address: it starts with http(s)://HOST")
 
 
 def run_blocking(start: Callable[[], Coroutine[Any, Any, T]]) -> T:

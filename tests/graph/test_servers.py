@@ -37,6 +37,7 @@ FAILURES = {
     Fault.BUSY_429: (StopReason.POLICY_ERROR, 3),
     Fault.HTML: (StopReason.POLICY_ERROR, 1),
     Fault.INVALID_JSON: (StopReason.POLICY_ERROR, 1),
+    Fault.NESTED: (StopReason.POLICY_ERROR, 1),
     Fault.INVALID_UTF8: (StopReason.POLICY_ERROR, 1),
     Fault.EMPTY_CHOICES: (StopReason.POLICY_ERROR, 1),
     Fault.NO_MESSAGE: (StopReason.POLICY_ERROR, 1),

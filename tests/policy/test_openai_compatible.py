@@ -195,6 +195,7 @@ def test_a_retry_that_passes_is_counted(ask, opening, fault):
     [
         Fault.HTML,
         Fault.INVALID_JSON,
+        Fault.NESTED,
         Fault.INVALID_UTF8,
         Fault.EMPTY_CHOICES,
         Fault.NO_MESSAGE,
@@ -268,3 +269,12 @@ def test_one_policy_serves_several_event_loops(ask, opening):
 async def test_the_sync_call_works_inside_a_running_loop(ask, opening):
     with OpenAIServer(["fine"]) as server:
         assert quick(server).generate(ask(opening)).text == "fine"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["localhost:8000", "http://", "http://:80/v1", "http://[::1/v1", "http://a\x00b", "ftp://a"],
+)
+def test_what_is_no_address_is_refused_at_once(address):
+    with pytest.raises(InvalidRequest, match="no server address"):
+        OpenAIPolicy(address)

@@ -210,6 +210,45 @@ def test_a_failing_server_is_a_finding(fault: Fault, answered: int) -> None:
     assert report.delivery is None
 
 
+BEYOND = (float("nan"), float("inf"), -(10**400), True)
+
+
+def first(answer: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return answer | {"choices": [answer["choices"][0] | changes]}
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "usage that is a list": (lambda a: a | {"usage": []}, "unknown"),
+    "counts that are text": (lambda a: a | {"usage": {"prompt_tokens": "7"}}, "unknown"),
+    "negative counts": (lambda a: a | {"usage": {"prompt_tokens": -7}}, "unknown"),
+    "endless counts": (lambda a: a | {"usage": {"prompt_tokens": 10**400}}, "ignored"),
+    "details that are none": (lambda a: a | {"usage": {"prompt_tokens_details": 7}}, "unknown"),
+    "choices that are none": (lambda a: a | {"choices": [None]}, "unknown"),
+    "a list": (lambda a: [a], "unknown"),
+    "logprobs that are none": (lambda a: first(a, logprobs={"content": [{}, 7]}), "yes"),
+    "logprobs beyond all numbers": (
+        lambda a: first(a, logprobs={"content": [{"logprob": one} for one in BEYOND]}), "yes",
+    ),
+    "token ids that are none": (lambda a: first(a, token_ids=[None, "x"]), "yes"),
+    "calls that are none": (
+        lambda a: first(a, message={"content": None, "tool_calls": [{"id": 3}]}), "unknown",
+    ),
+    "text of many lines": (lambda a: first(a, message={"content": "a\nb\x00\n" * 999}), "yes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_a_server_says_is_read_with_care(kind: str, clip: Any, frames: Any) -> None:
+    distort, images = HOSTILE[kind]
+    with OpenAIServer(episode, traits=Traits(render_image=patches, distort=distort)) as server:
+        policy = OpenAIPolicy(server.base_url)
+        report = policy.probe()
+        result = VideoAgent(policy, frames=frames).run(clip, QUESTION)
+    assert report.answer("images") == images
+    assert all(one.detail and "\n" not in one.detail for one in report.found)
+    assert json.loads(result.trajectory.to_line())["stop_reason"]
+
+
 def test_a_probe_ends_in_time() -> None:
     faults = [*[Fault.NONE] * 3, Fault.HANG]
     with OpenAIServer(mind(TRAINED), traits=FULL, faults=faults) as server:

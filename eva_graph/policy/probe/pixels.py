@@ -148,7 +148,7 @@ def _unseen(small_tokens: int, large_tokens: int) -> str:
 def _patch_pixels(tokens_between: int) -> int | None:
     if tokens_between <= 0:
         return None  # every image costs the same
-    return round(math.sqrt((LARGE_PIXELS**2 - SMALL_PIXELS**2) / tokens_between))
+    return round(math.sqrt((LARGE_PIXELS**2 - SMALL_PIXELS**2) / tokens_between)) or None
 
 
 def _cached(again: Heard) -> Found:
