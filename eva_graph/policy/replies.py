@@ -140,7 +140,7 @@ def _logprobs(value: Any) -> tuple[float, ...] | None:
     if not isinstance(entries, list):
         return None
     found = [entry.get("logprob") if isinstance(entry, dict) else None for entry in entries]
-    numbers = [float(one) for one in found if type(one) in (int, float) and abs(one) < 1e9]
+    numbers = [float(one) for one in found if isinstance(one, (int, float)) and abs(one) < 1e9]
     return tuple(numbers) if len(numbers) == len(entries) else None
 
 
