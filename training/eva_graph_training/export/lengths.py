@@ -8,9 +8,9 @@ the answer out of the loss.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eva_graph.trajectory import Trajectory
 from eva_graph.trajectory.token_chain import non_canonical_turns
@@ -38,16 +38,10 @@ class TokenCounter:
     def count(self, messages: Sequence[ChatMessage]) -> int:
         """Tokens of the whole conversation, every image pad counted."""
         chat = [{"role": message.role, "content": _content(message)} for message in messages]
-        return self.count_chat(chat, [(ref.height, ref.width) for ref in frames_of(messages)])
-
-    def count_chat(
-        self, chat: Sequence[Mapping[str, Any]], sizes: Sequence[tuple[int, int]]
-    ) -> int:
-        """Tokens of chat messages whose image parts show pictures of those heights and widths."""
         text: str = self._processor.tokenizer.apply_chat_template(chat, tokenize=False)
-        placeholders = len(sizes)  # the rendered text holds one pad a frame
-        pads = sum(self._pads(height, width) for height, width in sizes)
-        return len(self._encode(text)) - placeholders + pads
+        refs = frames_of(messages)
+        placeholders = len(refs)  # the rendered text holds one pad a frame
+        return len(self._encode(text)) - placeholders + sum(map(self._pads, refs))
 
     def non_canonical(self, record: Trajectory) -> int:
         """Turns whose sampled ids are not those that their text is encoded to."""
@@ -65,9 +59,9 @@ class TokenCounter:
         ids: list[int] = self._processor.tokenizer(text, add_special_tokens=False)["input_ids"]
         return ids
 
-    def _pads(self, height: int, width: int) -> int:
+    def _pads(self, ref: FrameRef) -> int:
         image = self._processor.image_processor
-        pads: int = image.get_number_of_image_patches(height, width) // image.merge_size**2
+        pads: int = image.get_number_of_image_patches(ref.height, ref.width) // image.merge_size**2
         return pads
 
 

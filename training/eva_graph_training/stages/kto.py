@@ -31,10 +31,11 @@ def train_kto(recipe: Recipe) -> Trained:
     Raises:
         EvaGraphError: the recipe, the data or the start cannot be used; one line each.
     """
-    return run_stage(recipe, "kto", _trainer)
+    return run_stage(recipe, "kto", kto_trainer)
 
 
-def _trainer(run: StageRun) -> Trainer:
+def kto_trainer(run: StageRun) -> Trainer:
+    """The stage's trainer, ready to train; see `run_stage`."""
     stage = run.recipe.kto
     config = run.arguments(KTOConfig, beta=stage.beta, loss_type=stage.loss, max_length=None)
     rows = _ordered(run.rows(TrlKto()), run)

@@ -19,8 +19,9 @@ from datasets.arrow_writer import ArrowWriter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from eva_graph.policy.processor import ImageOnlyProcessor, load_processor
+from eva_graph_training.checks.lengths import row_tokens
 from eva_graph_training.errors import DataError
-from eva_graph_training.export.lengths import TokenCounter
 from eva_graph_training.export.row import Form
 from eva_graph_training.export.trl_kto import NOT_LABELLED
 from eva_graph_training.stages.sources import Source, open_source
@@ -75,24 +76,23 @@ class StageRows:
             for source in self._sources:
                 source.check(advance)
 
-    def write(self, file: Path, processor: Path, max_tokens: int | None) -> RowCounts:
+    def write(self, file: Path, model: Path, max_tokens: int | None) -> RowCounts:
         """Write the rows as an Arrow file.
 
         Args:
             file: to write; replaced.
-            processor: model folder that counts tokens.
+            model: folder whose processor counts tokens.
             max_tokens: longest row; None: any.
 
         Raises:
             DataError: nothing is left, or a row cannot be read.
-            InvalidRequest: `processor` holds no supported model.
+            InvalidRequest: `model` holds no supported model.
         """
-        counter = TokenCounter(processor)
         counts, digest = RowCounts(), hashlib.sha256()
         file.parent.mkdir(parents=True, exist_ok=True)
         (form_file,) = self._form.files()
         with ArrowWriter(path=str(file), features=form_file.features) as writer:
-            for values in self._fitting(counter, max_tokens, counts):
+            for values in self._fitting(load_processor(model), max_tokens, counts):
                 writer.write(dict(values))
                 digest.update(json.dumps(values, sort_keys=True).encode())
             if not counts.rows:
@@ -102,15 +102,15 @@ class StageRows:
         return counts
 
     def _fitting(
-        self, counter: TokenCounter, max_tokens: int | None, counts: RowCounts
+        self, processor: ImageOnlyProcessor, max_tokens: int | None, counts: RowCounts
     ) -> Iterator[Mapping[str, Any]]:
         with self._progress("making rows") as advance:
             for source in self._sources:
-                for candidate in source.rows(counter):
+                for candidate in source.rows():
                     advance()
                     if candidate.values is None:
                         counts.left[candidate.reason] += 1
-                    elif max_tokens is not None and candidate.tokens > max_tokens:
+                    elif max_tokens and row_tokens(candidate.values, processor) > max_tokens:
                         counts.left[f"longer than {max_tokens} tokens"] += 1
                     else:
                         counts.rows += 1

@@ -25,10 +25,11 @@ def train_sft(recipe: Recipe) -> Trained:
     Raises:
         EvaGraphError: the recipe, the data or the start cannot be used; one line each.
     """
-    return run_stage(recipe, "sft", _trainer)
+    return run_stage(recipe, "sft", sft_trainer)
 
 
-def _trainer(run: StageRun) -> Trainer:
+def sft_trainer(run: StageRun) -> Trainer:
+    """The stage's trainer, ready to train; see `run_stage`."""
     config = run.arguments(
         SFTConfig,
         assistant_only_loss=True,

@@ -1,14 +1,11 @@
 """What a stage reads: recorded runs, and what `eva-graph export` made of them.
 
 A run is checked whole before any row is made of it (the vision-integrity check). Rows of exports
-were checked when they were exported; here their shape is, and every frame that they name is opened.
+were checked when they were exported; here their shape is.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +13,11 @@ from typing import Any, Protocol
 
 import pyarrow.parquet
 from datasets import load_dataset
-from PIL import Image, UnidentifiedImageError
 
 from eva_graph.trajectory import RunStore
 from eva_graph.trajectory.integrity import require_sound
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import FramePlaces
-from eva_graph_training.export.lengths import TokenCounter
 from eva_graph_training.export.row import Form, FrameDelivery, Left, Unfit
 
 EXPORTED = "train.parquet"
@@ -35,12 +30,10 @@ class Candidate:
 
     Attributes:
         values: its columns; None where there is no row.
-        tokens: its length.
         reason: why there is no row.
     """
 
     values: Mapping[str, Any] | None = None
-    tokens: int = 0
     reason: str = ""
 
 
@@ -55,7 +48,7 @@ class Source(Protocol):
         """Raises an `EvaGraphError` where nothing of it should be trained on."""
         ...
 
-    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
+    def rows(self) -> Iterator[Candidate]:
         """One or more for every record; raises `DataError`."""
         ...
 
@@ -91,7 +84,7 @@ class RecordedRun:
         """Raises `TrajectoryError` for a record that shows something else than was seen."""
         require_sound(self._store.records(), self._store.frames, advance=advance)
 
-    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
+    def rows(self) -> Iterator[Candidate]:
         """The rows of every record."""
         places = FramePlaces(self._store.frames, FrameDelivery.PATH, self._store.run)
         for record in self._store.records():
@@ -100,8 +93,7 @@ class RecordedRun:
                     if isinstance(row, Left):
                         yield Candidate(reason=row.described())
                     else:
-                        tokens = counter.count(row.conversation)
-                        yield Candidate(values=row.values, tokens=tokens)
+                        yield Candidate(values=row.values)
             except Unfit as unfit:
                 yield Candidate(reason=str(unfit))
 
@@ -124,13 +116,13 @@ class ExportedRows:
         for _ in range(len(self)):
             advance()
 
-    def rows(self, counter: TokenCounter) -> Iterator[Candidate]:
-        """Every row, measured by the sizes of the frames that it names."""
+    def rows(self) -> Iterator[Candidate]:
+        """Every row, its shape checked."""
         rows = load_dataset("parquet", data_files=str(self._file), split="train", streaming=True)
         for number, row in enumerate(rows):
             where = f"{self._file}, row {number}"
-            messages = row["messages"] if "messages" in row else row["prompt"] + row["completion"]
-            yield Candidate(values=row, tokens=_measured(messages, counter, where))
+            _require_messages(row, where)
+            yield Candidate(values={name: row[name] for name in sorted(self._columns)})
 
     def _schema(self) -> None:
         try:
@@ -145,31 +137,14 @@ class ExportedRows:
             )
 
 
-def _measured(messages: Any, counter: TokenCounter, where: str) -> int:
-    chat: list[dict[str, Any]] = []
-    sizes: list[tuple[int, int]] = []
-    try:
-        for message in messages:
-            content = []
-            for part in message["content"]:
-                if part["type"] == "image":
-                    sizes.append(_size(part["image"], where))
-                    content.append({"type": "image"})
-                else:
-                    content.append({"type": "text", "text": str(part["text"])})
-            chat.append({"role": str(message["role"]), "content": content})
-    except (KeyError, TypeError):
-        raise DataError(f"{where}: a message is not what `eva-graph export` writes") from None
-    return counter.count_chat(chat, sizes)
-
-
-def _size(address: str, where: str) -> tuple[int, int]:
-    """Height and width in pixels, from the head of the file."""
-    inside = address.startswith("data:")
-    try:
-        file = io.BytesIO(base64.b64decode(address.partition(",")[2])) if inside else address
-        with Image.open(file) as image:
-            return image.height, image.width
-    except (OSError, UnidentifiedImageError, binascii.Error) as error:
-        shown = "a frame inside the row" if inside else address
-        raise DataError(f"{where}: {shown} cannot be read ({error})") from None
+def _require_messages(row: Mapping[str, Any], where: str) -> None:
+    """Raises `DataError` where a row's messages are not of the form that an export gives them."""
+    messages = row["messages"] if "messages" in row else [*row["prompt"], *row["completion"]]
+    for message in messages:
+        parts = message.get("content") if isinstance(message, dict) else None
+        if not isinstance(parts, list) or not isinstance(message.get("role"), str):
+            raise DataError(f"{where}: a message is not what `eva-graph export` writes")
+        for part in parts:
+            kind = part.get("type") if isinstance(part, dict) else None
+            if kind not in ("text", "image") or not isinstance(part.get(kind), str):
+                raise DataError(f"{where}: a part of a message is neither text nor a frame's name")

@@ -49,7 +49,7 @@ def build_model(
         model: Any = load_model(start, DTYPES[precision])
         model.config.name_or_path = str(start.absolute())
         return _adapted(model, stage.lora, train_vision=stage.train_vision).train()
-    model = load_model(checkpoint or start)
+    model = load_model(checkpoint if checkpoint and _is_whole(checkpoint) else start)
     model.config.name_or_path = str(start.absolute())
     model.get_submodule(VISION_TOWER).requires_grad_(stage.train_vision)
     trained: PreTrainedModel = model.train()
@@ -62,14 +62,19 @@ def require_whole(folder: Path) -> None:
     Raises:
         InvalidRequest: it is not; the message says what to do.
     """
-    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+    if (folder / "adapter_config.json").is_file() and not _is_whole(folder):
         raise InvalidRequest(
             f"{folder} holds an adapter alone: start from the model/ folder beside it, or merge it"
         )
-    if not (folder / "config.json").is_file():
+    if not _is_whole(folder):
         raise InvalidRequest(
             f"{folder} holds no model: run the stage before this one, or set the stage's start"
         )
+
+
+def _is_whole(folder: Path) -> bool:
+    """Checkpoints of adapters and of FSDP shards are not: the trainer loads those itself."""
+    return (folder / "config.json").is_file()
 
 
 def _adapted(model: PreTrainedModel, lora: LoraSettings, *, train_vision: bool) -> PeftModel:
