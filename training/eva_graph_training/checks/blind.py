@@ -124,7 +124,7 @@ class BlindControl:
             self._wait()
             return
         with undisturbed(trainer, model):
-            self.sight = _measured(model, batch, loss, tokens)
+            self.sight = _measured(trainer.accelerator, model, batch, loss, tokens)
         self.sight.require(self._settings.noise_multiple)
         log.info("blind control: %s", self.sight)
 
@@ -156,13 +156,16 @@ def swapped_frames(pixels: torch.Tensor, grids: torch.Tensor) -> torch.Tensor:
     return torch.cat(moved)
 
 
-def _measured(model: Any, batch: Mapping[str, Any], loss: Loss, tokens: torch.Tensor) -> Sight:
+def _measured(
+    accelerator: Any, model: Any, batch: Mapping[str, Any], loss: Loss, tokens: torch.Tensor
+) -> Sight:
     def reading(**changed: torch.Tensor) -> Reading:
         return read_logprobs(model, {**batch, **changed}, loss, tokens)
 
     pixels = batch["pixel_values"]
     swapped = swapped_frames(pixels, batch["image_grid_thw"])
-    clear = (swapped - pixels).abs().mean() >= _CLEAR_SWAP * pixels.abs().mean()
+    differ = (swapped - pixels).abs().mean() >= _CLEAR_SWAP * pixels.abs().mean()
+    clear = _everywhere(accelerator, bool(differ))  # all processes run the loss equally often
     first = reading()
     noise = Change.between(first, reading())
     resolution = torch.finfo(torch.float32).eps * float(first.logprobs.abs().mean())
