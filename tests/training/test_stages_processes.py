@@ -82,22 +82,25 @@ def test_a_killed_stage_goes_on_exactly(
 
 def test_two_processes_train_like_one(scripted: Path, model_folder: Path, tmp_path: Path) -> None:
     """DDP over gloo on two CPU processes: half of each batch in each, images and all."""
-    own: dict[str, Any] = {"max_steps": 3, "batch": 4, "save_every_minutes": EVERY_STEP}
+    own: dict[str, Any] = {
+        "max_steps": 2, "batch": 4, "save_every_minutes": EVERY_STEP,
+        "trainer": {"optim": "sgd"},  # Adam's first steps would blow up the last bits
+    }  # fmt: skip
     two = tiny(tmp_path / "two", model_folder, [scripted], **own)
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     words = ["sft", str(written(two, tmp_path / "recipe.yaml")), "--json"]
     process = start(words, launcher)
     out, said = process.communicate(timeout=_WAIT_SECONDS)
     assert process.returncode == 0, said
-    assert json.loads(out)["steps"] == 3, "one process alone speaks"
+    assert json.loads(out)["steps"] == 2, "one process alone speaks"
     assert said.count("sft: 9 rows") == 1
     one = train_sft(tiny(tmp_path / "one", model_folder, [scripted], **own))
     first, second = weights(one.model), weights(tmp_path / "two" / "sft" / "model")
     for weight, value in first.items():
-        assert torch.allclose(value, second[weight], atol=1e-4), weight
+        assert torch.allclose(value, second[weight], atol=1e-6), weight
     logs = [read_log(tmp_path / work / "sft" / "log.jsonl") for work in ("one", "two")]
     losses = [[line["loss"] for line in log if "loss" in line] for log in logs]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     folder = tmp_path / "two" / "sft"
-    assert sorted(checkpoints(folder)) == [1, 2]
-    assert (folder / "checkpoint-2" / "rng_state_1.pth").is_file()
+    assert sorted(checkpoints(folder)) == [1]
+    assert (folder / "checkpoint-1" / "rng_state_1.pth").is_file()
