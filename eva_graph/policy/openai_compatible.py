@@ -100,6 +100,7 @@ class OpenAIPolicy:
         self._extra_body = dict(extra_body or {})
         self._manners = Manners(delivery=images)
         self._served: ServedModel | None = None
+        self._limits: Mapping[str, str] = {}
         self._report: ServerReport | None = None
         self._asking = threading.Lock()
 
@@ -115,15 +116,14 @@ class OpenAIPolicy:
             InvalidRequest: it serves several models and none was chosen.
         """
         served = self._ask()
-        limits = served_limits(served.root)
         return PolicyInfo(
             name=served.name,
             backend="openai",
             grid=self._grid,
             context_tokens=self._context_tokens or served.context_tokens,
             supports_continuation=self._continues(served),
-            notice=limits.get("notice"),
-            knows=limits.get("knows"),
+            notice=self._limits.get("notice"),
+            knows=self._limits.get("knows"),
             probe=self._report.to_record() if self._report else None,
         )
 
@@ -149,7 +149,7 @@ class OpenAIPolicy:
             deadline_seconds=deadline_seconds,
             max_retries=1,
         )
-        report = run_blocking(lambda: _probed(server, self._model))
+        report = run_blocking(lambda: _probed(server, self._model, self._extra_body))
         if report.reachable:
             self._manners = Manners(
                 delivery=report.delivery or self._manners.delivery,
@@ -193,7 +193,9 @@ class OpenAIPolicy:
     def _ask(self) -> ServedModel:
         with self._asking:
             if self._served is None:
-                self._served = run_blocking(lambda: _served_model(self._server, self._model))
+                served = run_blocking(lambda: _served_model(self._server, self._model))
+                self._limits = served_limits(served.root)
+                self._served = served
             return self._served
 
     async def _negotiate(
@@ -235,14 +237,16 @@ async def _served_model(server: Server, wanted: str | None) -> ServedModel:
             return ServedModel(name=wanted)
 
 
-async def _probed(server: Server, wanted: str | None) -> ServerReport:
+async def _probed(
+    server: Server, wanted: str | None, extra_body: Mapping[str, Any]
+) -> ServerReport:
     try:
         served = await _served_model(
             replace(server, deadline_seconds=server.timeout_seconds), wanted
         )
     except PolicyError as error:
         return unreachable(server, wanted, error)
-    return await probe_server(server, served)
+    return await probe_server(server, served, extra_body)
 
 
 def _continues(request: PolicyRequest) -> bool:

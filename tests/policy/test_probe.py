@@ -217,6 +217,12 @@ def test_a_probe_ends_in_time() -> None:
     assert report.found[-1].detail.startswith("not asked")
 
 
+def test_the_fields_of_every_request_are_sent_too() -> None:
+    with OpenAIServer(mind(TRAINED), traits=FULL) as server:
+        OpenAIPolicy(server.base_url, extra_body={"top_k": 20}).probe()
+        assert {request["top_k"] for request in server.requests} == {20}
+
+
 def test_nothing_listens() -> None:
     report = OpenAIPolicy(unused_address(), backoff_seconds=0.0).probe()
     assert [(one.capability, one.answer) for one in report.found] == [("chat", "no")]

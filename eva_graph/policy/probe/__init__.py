@@ -9,7 +9,9 @@ Nothing a server does raises: it becomes a finding.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from eva_graph.errors import PolicyError
 from eva_graph.policy.probe import words
@@ -22,15 +24,18 @@ from eva_graph.policy.transport import Server
 __all__ = ["Answer", "Capability", "Found", "ServerReport", "probe_server", "unreachable"]
 
 
-async def probe_server(server: Server, served: ServedModel) -> ServerReport:
+async def probe_server(
+    server: Server, served: ServedModel, extra_body: Mapping[str, Any]
+) -> ServerReport:
     """Ask a server what it accepts.
 
     Args:
         server: where requests go; its timeout bounds every answer, its deadline the whole probe.
         served: the model to ask.
+        extra_body: further fields of every request.
     """
     started = time.monotonic()
-    asking = Asking(server, served.name)
+    asking = Asking(server, served.name, extra_body)
     plain = await asking.ask(words.PLAIN, new_tokens=16)
     if plain.error is None:
         report = await _examine(asking, plain)

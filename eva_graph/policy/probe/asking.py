@@ -56,11 +56,12 @@ class Heard:
 class Asking:
     """A probe's hold on the server: its manners so far, and how much was asked."""
 
-    def __init__(self, server: Server, model: str) -> None:
+    def __init__(self, server: Server, model: str, extra_body: Mapping[str, Any]) -> None:
         self.pictures = Pictures()
         self.manners = Manners()
         self.requests = 0
         self.model = model
+        self._extra_body = extra_body
         self._give_up = time.monotonic() + server.deadline_seconds
         self.server = replace(
             server, deadline_seconds=server.timeout_seconds, max_retries=min(1, server.max_retries)
@@ -91,9 +92,8 @@ class Asking:
         heard = Heard(error=PolicyUnavailable("not asked: the time of the probe is over"))
         while manners is not None and time.monotonic() < self._give_up:
             self.manners = manners
-            heard = await self._send(
-                change(request_body(request, model=self.model, manners=manners))
-            )
+            body = request_body(request, model=self.model, manners=manners)
+            heard = await self._send(change({**body, **self._extra_body}))
             manners = _next(manners, heard.error)
         return heard
 
