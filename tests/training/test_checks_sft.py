@@ -4,7 +4,10 @@ and the message names the cause; a sound run trains exactly as without the check
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -242,6 +245,25 @@ def test_a_sound_run_in_bf16_passes(
     trainer.train()
     assert trainer.sight is not None
     assert trainer.sight.blanked.logprobs > 20 * trainer.sight.noise.logprobs
+
+
+@pytest.mark.slow
+def test_processes_are_judged_together(scripted: Path, model_folder: Path, tmp_path: Path) -> None:
+    """In the first step one of the two has no frames: a control of the other alone would hang."""
+    script = Path(__file__).parents[1] / "checked_run.py"
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(script),
+        str(model_folder), str(scripted), str(tmp_path),
+    ]  # fmt: skip
+    path = os.pathsep.join([str(script.parent), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True,
+        timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    for process in (0, 1):
+        assert f"process {process} of 2 saw: " in done.stdout
+    assert "None" not in done.stdout
 
 
 def test_another_processor_is_refused(rows: Dataset, model_folder: Path, tmp_path: Path) -> None:

@@ -168,10 +168,11 @@ def _measured(
     clear = _everywhere(accelerator, bool(differ))  # all processes run the loss equally often
     first = reading()
     noise = Change.between(first, reading())
+    other = Change.between(first, reading(pixel_values=swapped))  # in every process, or they hang
     resolution = torch.finfo(torch.float32).eps * float(first.logprobs.abs().mean())
     return Sight(
         noise=Change(logprobs=max(noise.logprobs, resolution), loss=noise.loss),
-        swapped=Change.between(first, reading(pixel_values=swapped)) if clear else None,
+        swapped=other if clear else None,
         blanked=Change.between(first, reading(pixel_values=torch.zeros_like(pixels))),
         had_pixels=first.had_pixels,
     )
