@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -229,8 +229,16 @@ class Episode:
         knows = self.policy.knows
         return None if knows and video.info.comment.startswith(knows) else self.policy.notice
 
-    def journal_start(self, video: Video, opening: list[AnyMessage]) -> None:
-        """Write down everything that is fixed for the episode."""
+    def journal_start(
+        self,
+        video: Video,
+        opening: list[AnyMessage],
+        opening_looks: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Write down everything that is fixed for the episode.
+
+        `opening_looks`: looks that the opening shows, where it shows any (`CallRecord`s as JSON).
+        """
         info, policy = video.info, self.policy
         notice = self._notice(video)
         if notice is not None:
@@ -269,6 +277,7 @@ class Episode:
                 "tool_schemas": self.tool_schemas(),
                 "notice": notice,
                 "messages": [message_to_json(message) for message in opening],
+                "opening_looks": list(opening_looks),
             },
         )
 

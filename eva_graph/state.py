@@ -73,6 +73,7 @@ class Draft(TypedDict):
     """False while nodes still write their own parts (`calls="phase"`)."""
     prompt_tokens: int | None
     completion_tokens: int | None
+    cached_tokens: int | None
     requests: int
     seconds: float
     images_in: str

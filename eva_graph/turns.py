@@ -54,6 +54,25 @@ def write_turn(episode: Episode, messages: Sequence[AnyMessage], turn: int) -> C
     return _written(episode, request, messages, turn, draft, completion, tokens=_tokens(completion))
 
 
+def given_turn(episode: Episode, turn: int, text: str) -> AnyMessage:
+    """A turn that no policy wrote: it is in the transcript, and recorded as not sampled."""
+    draft = Draft(
+        text=text,
+        spans=[{"text": text, "sampled": False}],
+        native_calls=[],
+        finish_reason="stop",
+        policy_calls=0,
+        complete=True,
+        prompt_tokens=None,
+        completion_tokens=None,
+        cached_tokens=None,
+        requests=0,
+        seconds=0.0,
+        images_in="tool",
+    )
+    return _journalled(episode, turn, draft, max_new_tokens=None, tokens=None)
+
+
 def write_part(
     episode: Episode,
     messages: Sequence[AnyMessage],
@@ -167,6 +186,7 @@ def _draft(
         completion_tokens=_added(
             before and before["completion_tokens"], completion.completion_tokens
         ),
+        cached_tokens=completion.cached_tokens,
         requests=completion.requests + (before["requests"] if before else 0),
         seconds=completion.seconds + (before["seconds"] if before else 0.0),
         images_in=completion.images_in,
@@ -200,6 +220,26 @@ def _written(
     *,
     tokens: dict[str, Any] | None = None,
 ) -> Written:
+    message = _journalled(
+        episode, turn, draft, max_new_tokens=request.max_new_tokens, tokens=tokens
+    )
+    known, new = completion.prompt_tokens, completion.completion_tokens
+    if known is None or new is None:
+        total = estimate_tokens([*messages, message], episode.policy.grid)
+    else:
+        total = known + new
+    return Written(message=message, draft=draft, context_tokens=total)
+
+
+def _journalled(
+    episode: Episode,
+    turn: int,
+    draft: Draft,
+    *,
+    max_new_tokens: int | None,
+    tokens: dict[str, Any] | None,
+) -> AnyMessage:
+    """The draft's message, written down."""
     identity = episode.message_id(turn, "assistant")
     message = episode.wiring.dialect.assistant(draft["text"], native_calls(draft), identity)
     outcome = read_draft(episode, draft, turn)
@@ -218,13 +258,8 @@ def _written(
             "summary": parts.summary,
             "reflection": parts.reflection,
             "unmarked": parts.unmarked,
-            "max_new_tokens": request.max_new_tokens,
+            "max_new_tokens": max_new_tokens,
             "tokens": tokens,
         },
     )
-    known, new = completion.prompt_tokens, completion.completion_tokens
-    if known is None or new is None:
-        total = estimate_tokens([*messages, message], episode.policy.grid)
-    else:
-        total = known + new
-    return Written(message=message, draft=draft, context_tokens=total)
+    return message

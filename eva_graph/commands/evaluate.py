@@ -35,6 +35,13 @@ def evaluate(
     profile: Annotated[
         str, typer.Option(help="corrected, or reference: as the released harness asks and scores.")
     ] = "corrected",
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Ask about evenly spread frames in one call, in place of the agent: uniform:32, "
+            "uniform:32@0.5, uniform:tokens=12000, uniform-look:32."
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Ask a sample of that many questions.")] = None,
     seed: Annotated[int, typer.Option(help="Which sample --limit draws.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Questions at a time.")] = 16,
@@ -83,6 +90,7 @@ def evaluate(
         benchmark=benchmark,
         profile=one_of("--profile", profile, "corrected", "reference"),
         model=_model_name(chosen, out),
+        baseline=baseline,
         dialect=dialect,
         instructions=instructions,
         tools=None if tool is None else tuple(tool),

@@ -10,14 +10,16 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from eva_graph.agent import VideoAgent
 from eva_graph.errors import InvalidRequest
+from eva_graph.evaluation.baseline import BaselineAsker
 from eva_graph.evaluation.failed_episodes import record_failure
 from eva_graph.evaluation.plan import EvaluationSettings
-from eva_graph.evaluation.questions import EvalQuestion
-from eva_graph.known import Reference
+from eva_graph.evaluation.questions import EvalQuestion, reference_of
+from eva_graph.evaluation.uniform_frames import UniformFrames
+from eva_graph.graph import wire
 from eva_graph.policy.protocol import Policy
 from eva_graph.result import RunResult
 from eva_graph.state import Context
@@ -91,15 +93,6 @@ class AgentAsker:
         )
 
 
-def reference_of(question: EvalQuestion) -> Reference:
-    """What the record keeps of the question; the policy never sees it."""
-    return Reference(
-        question_id=question.question_id,
-        expected=question.answer,
-        time_reference=question.time_reference,
-    )
-
-
 def make_asker(
     settings: EvaluationSettings, policy: Policy, run: Path, *, isolated: bool = False
 ) -> Asker:
@@ -121,12 +114,15 @@ def make_asker(
         look_budget=settings.look_budget,
         calls=settings.calls,
     )
-    agent = VideoAgent(
-        policy,
-        dialect=settings.dialect,
-        profile=settings.profile,
-        instructions=settings.instructions,
-        tools=settings.tools,
-        videos=videos,
-    )
-    return AgentAsker(agent, run, videos=videos, context=context)
+    chosen: dict[str, Any] = {
+        "dialect": settings.dialect,
+        "profile": settings.profile,
+        "instructions": settings.instructions,
+        "tools": settings.tools,
+        "videos": videos,
+    }
+    if settings.baseline is None:
+        agent = VideoAgent(policy, **chosen)
+        return AgentAsker(agent, run, videos=videos, context=context)
+    frames = UniformFrames.parse(settings.baseline)
+    return BaselineAsker(frames, wire(policy, **chosen), run, context)

@@ -32,10 +32,12 @@ class EpisodeRow:
         trajectory_id: of the record; None: not asked, the fields below are empty.
         answer: what the policy answered.
         duration_bucket: the set's own, else by the video's length.
-        rounds: assistant turns.
+        rounds: assistant turns that the policy wrote.
         tokens: prompt and completion of the last request, the "Token" column of the released
             harness's README.
         all_tokens: prompts and completions of all turns.
+        cached_share: of the prompts' tokens, what the server took from its prefix cache; None
+            where it does not tell.
         visual_tokens: each frame counted once.
         frames: how many were shown.
         stop_reason: see `StopReason`.
@@ -57,6 +59,7 @@ class EpisodeRow:
     rounds: int = 0
     tokens: int | None = None
     all_tokens: int = 0
+    cached_share: float | None = None
     visual_tokens: int = 0
     frames: int = 0
     stop_reason: str | None = None
@@ -125,9 +128,10 @@ def episode_row(
         trajectory_id=record.trajectory_id,
         answer=record.answer,
         duration_bucket=question.duration_bucket or _bucket(record),
-        rounds=len(record.turns),
+        rounds=sum(turn.policy_calls > 0 for turn in record.turns),
         tokens=_last_request(record),
         all_tokens=usage.prompt_tokens + usage.completion_tokens,
+        cached_share=_cached_share(record),
         visual_tokens=usage.visual_tokens,
         frames=usage.frames,
         stop_reason=record.stop_reason,
@@ -165,6 +169,12 @@ def _last_request(record: Trajectory) -> int | None:
     return last.prompt_tokens + (last.completion_tokens or 0)
 
 
+def _cached_share(record: Trajectory) -> float | None:
+    told = [turn for turn in record.turns if turn.cached_tokens is not None]
+    prompts = sum(turn.prompt_tokens or 0 for turn in told)
+    return sum(turn.cached_tokens or 0 for turn in told) / prompts if prompts else None
+
+
 def _truncated(record: Trajectory) -> bool:
     if not record.turns:
         return False
@@ -182,9 +192,11 @@ def _dropped_images(record: Trajectory) -> int:
         places = turn_places(record)
     except TrajectoryError:
         return 1
-    read = places[1 : len(record.turns)]  # what the last turn fetched, no later turn could see
+    read = places[: len(record.turns)]  # what the last turn fetched, no later turn could see
     unsent = sum(max(0, len(turn.called) - len(turn.places)) for turn in read)
-    visual = frames = lost = 0
+    visual = sum(call.visual_tokens for call in record.opening_looks)
+    frames = sum(len(call.frames) for call in record.opening_looks)
+    lost = 0
     for turn in record.turns:
         if turn.prompt_tokens is not None and turn.prompt_tokens < visual:
             lost = frames
@@ -204,5 +216,6 @@ def _seconds(record: Trajectory) -> float | None:
 
 
 def _shown_seconds(record: Trajectory) -> list[float]:
-    frames = (one for turn in record.turns for call in turn.calls for one in call.frames)
+    calls = [*record.opening_looks, *(call for turn in record.turns for call in turn.calls)]
+    frames = (one for call in calls for one in call.frames)
     return [float(frame.ref["pts_seconds"]) for frame in frames if "pts_seconds" in frame.ref]

@@ -13,6 +13,7 @@ LABELS: Final[dict[str, str]] = {
     "rounds": "rounds",
     "tokens": "tokens of the last request",
     "all_tokens": "tokens of all requests",
+    "cached_share": "prefix-cache hit rate",
     "visual_tokens": "visual tokens",
     "frames": "frames",
     "seconds": "seconds an episode",

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from eva_graph.known import Reference
+
 Profile: TypeAlias = Literal["corrected", "reference"]
 """`reference` asks and scores like the released harness, quirks kept; `corrected` repairs them."""
 
@@ -60,6 +62,15 @@ class EvalQuestion:
     def question_types(self) -> tuple[str, ...]:
         """The question's classes one by one."""
         return tuple(self.question_type.split(", ")) if self.question_type else ()
+
+
+def reference_of(question: EvalQuestion) -> Reference:
+    """What a record keeps of a question; the policy never sees it."""
+    return Reference(
+        question_id=question.question_id,
+        expected=question.answer,
+        time_reference=question.time_reference,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ _BUCKET_ORDER: Final = (
     *("8-15 s", "15-60 s", "under 2 min", "2-15 min", "3-10 min", "15-60 min", "over 60 min"),
 )
 _MEASURED: Final = (
-    *("rounds", "tokens", "all_tokens", "visual_tokens", "frames"),
+    *("rounds", "tokens", "all_tokens", "cached_share", "visual_tokens", "frames"),
     *("seconds", "policy_seconds", "look_seconds", "time_iou"),
 )
 
@@ -54,7 +54,7 @@ class Report:
         open_answers: mean F1 of open answers that only ROUGE measured.
         by_duration: accuracy by class of the video's length.
         by_type: accuracy by class of the question; one with several classes counts in each.
-        measures: rounds, tokens, frames, seconds, time-reference IoU.
+        measures: rounds, tokens, prefix-cache hit rate, frames, seconds, time-reference IoU.
         saw_reference: share of questions of which a frame within the time reference was shown.
         stop_reasons: how episodes ended.
         scored_by: how answers were scored.

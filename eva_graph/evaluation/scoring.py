@@ -3,21 +3,29 @@
 | profile | with options | open |
 | --- | --- | --- |
 | reference | the whole answer equals the ground truth, case and outer space aside | the same |
-| corrected | the option that the answer means (`option_choice`) | equal words, a judge, or ROUGE |
+| corrected | the option that the answer means (`option_choice`) | one word, a judge, or ROUGE |
 
 Under the reference profile a ground truth that nothing can match counts as wrong, as it does in
 `accuracy.py` of the released harness; the corrected profile gives such a question no verdict.
+Whether an open question gets a verdict never depends on its answer: an accuracy of those answers
+alone that happen to repeat the expected one would always be perfect.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from eva_graph.evaluation.option_choice import chosen_option
 from eva_graph.evaluation.questions import EvalQuestion, Profile
 from eva_graph.evaluation.rouge import rouge
 from eva_graph.trajectory.schema import Trajectory
+
+_LEAD: Final = re.compile(
+    r"(?:(?:the )?answer(?: is|:)?|(?:it|this|that)(?: is|'s|’s)) (?=\S)|(?:an?|the) (?=\S)"
+)
+"""What people put before a word that is the whole answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +46,8 @@ class Score:
 class Judge(Protocol):
     """Decides on an open answer that does not repeat the expected one."""
 
-    def __call__(self, question: EvalQuestion, answer: str) -> bool:
-        """Whether the answer means what `question.answer` says."""
+    def __call__(self, question: EvalQuestion, answer: str) -> bool | None:
+        """Whether the answer means what `question.answer` says; None: it does not decide."""
 
 
 def score(
@@ -59,12 +67,13 @@ def score(
         return _reference(question, answer)
     if question.problem is not None or question.answer is None:
         return Score(correct=None, value=0.0, how=f"not scored: {question.problem or 'no answer'}")
-    if answer is None or not answer.strip():
-        return _verdict(False, "no answer")
+    given = (answer or "").strip()
     if question.options:
-        choice = chosen_option(answer, question.options)
+        if not given:
+            return _verdict(False, "no answer")
+        choice = chosen_option(given, question.options)
         return _verdict(choice.letter == question.answer, choice.how)
-    return _open(question, question.answer, answer, judge)
+    return _open(question, question.answer, given, judge)
 
 
 def _reference(question: EvalQuestion, answer: str | None) -> Score:
@@ -75,11 +84,28 @@ def _reference(question: EvalQuestion, answer: str | None) -> Score:
 
 
 def _open(question: EvalQuestion, expected: str, answer: str, judge: Judge | None) -> Score:
-    if " ".join(answer.casefold().split()) == " ".join(expected.casefold().split()):
-        return _verdict(True, "whole answer")
+    repeated = _words(answer) == _words(expected)
     if judge is not None:
-        return _verdict(judge(question, answer), "judge")
-    return Score(correct=None, value=rouge(answer, expected).mean, how="rouge")
+        verdict = repeated or (judge(question, answer) if answer else False)
+        if verdict is not None:
+            how = "whole answer" if repeated else "judge"
+            return _verdict(verdict, how if answer else "no answer")
+    if len(expected.split()) == 1:
+        return _verdict(_bare(answer) == _bare(expected), "one word" if answer else "no answer")
+    value = 1.0 if repeated else rouge(answer, expected).mean
+    return Score(correct=None, value=value, how="rouge")
+
+
+def _words(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _bare(text: str) -> str:
+    """The word that an answer consists of, without what is usually put around it."""
+    bare = _words(text)
+    while (lead := _LEAD.match(bare)) is not None:
+        bare = bare[lead.end() :]
+    return bare.strip(" .,;:!?*_\"'`()[]") or bare
 
 
 def _verdict(correct: bool, how: str) -> Score:

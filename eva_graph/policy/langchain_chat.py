@@ -141,6 +141,7 @@ class ChatModelPolicy:
             tool_calls=calls,
             prompt_tokens=usage["input_tokens"] if usage else None,
             completion_tokens=usage["output_tokens"] if usage else None,
+            cached_tokens=usage.get("input_token_details", {}).get("cache_read") if usage else None,
             images_in=delivery,
             requests=requests,
             seconds=time.perf_counter() - started,

@@ -89,6 +89,8 @@ class Completion:
     tool_calls: tuple[NativeCall, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    """Prompt tokens that the server had computed before (its prefix cache), where it tells."""
     prompt_token_ids: tuple[int, ...] | None = None
     """Ids of the whole prompt, image pads expanded."""
     token_ids: tuple[int, ...] | None = None

@@ -91,6 +91,7 @@ def read_completion(reply: Json, logprobs_kind: LogprobsKind | None) -> Completi
         tool_calls=calls,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
+        cached_tokens=_cached(usage.get("prompt_tokens_details")),
         prompt_token_ids=_token_ids(reply.get("prompt_token_ids")),
         token_ids=token_ids,
         logprobs=logprobs,
@@ -142,6 +143,10 @@ def _logprobs(value: Any) -> tuple[float, ...] | None:
     found = [entry.get("logprob") if isinstance(entry, dict) else None for entry in entries]
     numbers = [float(one) for one in found if isinstance(one, (int, float)) and abs(one) < 1e9]
     return tuple(numbers) if len(numbers) == len(entries) else None
+
+
+def _cached(details: Any) -> int | None:
+    return _count(details.get("cached_tokens")) if isinstance(details, dict) else None
 
 
 def _count(value: Any) -> int | None:

@@ -39,7 +39,7 @@ def fold(trajectory_id: str, events: Iterable[Event]) -> Trajectory:
     looks = by_kind.get("look", {})
     turns = _turns(messages, by_kind.get("plan", {}), looks)
     end = dict(by_kind.get("end", {}).get(0, {}))
-    usage = _usage(turns)
+    usage = _usage(turns, [CallRecord(**look) for look in start.get("opening_looks", ())])
     usage.requests += end.pop("failed_requests", 0)
     return Trajectory(
         trajectory_id=trajectory_id,
@@ -119,13 +119,15 @@ def _transcript(
     return transcript
 
 
-def _usage(turns: list[TurnRecord]) -> UsageRecord:
-    calls = [call for turn in turns for call in turn.calls]
+def _usage(turns: list[TurnRecord], opening_looks: list[CallRecord]) -> UsageRecord:
+    calls = [*opening_looks, *(call for turn in turns for call in turn.calls)]
+    told = [turn.cached_tokens for turn in turns if turn.cached_tokens is not None]
     return UsageRecord(
         policy_calls=sum(turn.policy_calls for turn in turns),
         requests=sum(turn.requests for turn in turns),
         prompt_tokens=sum(turn.prompt_tokens or 0 for turn in turns),
         completion_tokens=sum(turn.completion_tokens or 0 for turn in turns),
+        cached_tokens=sum(told) if told else None,
         last_prompt_tokens=turns[-1].prompt_tokens if turns else None,
         visual_tokens=sum(call.visual_tokens for call in calls),
         frames=sum(len(call.frames) for call in calls),

@@ -43,6 +43,9 @@ def turn_places(record: Trajectory) -> list[TurnPlaces]:
         if message["role"] == "assistant":
             turns.append(TurnPlaces(turn=len(turns)))
         _add_message(record, turns[-1], number)
+    turns[0].called = [
+        read_ref(record, 0, frame.ref) for call in record.opening_looks for frame in call.frames
+    ]
     for turn in record.turns:
         called = [read_ref(record, turn.turn, frame.ref) for call in turn.calls
                   for frame in call.frames]  # fmt: skip

@@ -143,6 +143,8 @@ class TurnRecord(RecordModel):
     """Prompt of the turn's last policy call."""
     completion_tokens: int | None = None
     """Of all its policy calls."""
+    cached_tokens: int | None = None
+    """How many of `prompt_tokens` the server took from its prefix cache; None: it did not tell."""
     requests: int = 1
     seconds: float = 0.0
     images_in: Literal["tool", "user", "user_only"] = "tool"
@@ -161,6 +163,8 @@ class UsageRecord(RecordModel):
     completion_tokens: int = 0
     last_prompt_tokens: int | None = None
     """Prompt tokens of the last call: the "Token" column of the released harness's README."""
+    cached_tokens: int | None = None
+    """Of `prompt_tokens`, those from the server's prefix cache; None: it told of none."""
     visual_tokens: int = 0
     """Each frame counted once."""
     frames: int = 0
@@ -198,6 +202,8 @@ class Trajectory(RecordModel):
     """What went to the server beside the messages (`native` dialect)."""
     messages: list[dict[str, Any]]
     """`role`, `content` (text and image parts), ids and native calls, in order."""
+    opening_looks: list[CallRecord] = Field(default_factory=list)
+    """Looks that the opening messages show: a passive baseline's, which no turn asked for."""
     turns: list[TurnRecord]
     evidence: list[dict[str, Any]] = Field(default_factory=list)
     answer: str | None = None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,11 +65,13 @@ def test_an_unscorable_question_is_wrong_upstream_and_without_verdict_here() -> 
 
 
 def test_open_answers() -> None:
-    assert score(OPEN, "the green  door opens.").correct is True
+    repeated = score(OPEN, "the green  door opens.")
+    assert (repeated.correct, repeated.value, repeated.how) == (None, 1.0, "rouge")
     measured = score(OPEN, "A door opens")
     assert (measured.correct, measured.how) == (None, "rouge")
     assert 0 < measured.value < 1
-    assert score(OPEN, None).correct is False
+    nothing = score(OPEN, None)
+    assert (nothing.correct, nothing.value) == (None, 0.0)
     assert score(OPEN, "A door opens", profile="reference").correct is False
 
 
@@ -81,7 +85,33 @@ def test_a_judge_decides_where_words_differ() -> None:
     assert score(OPEN, "Somebody opens a door", judge=judge).correct is True
     assert score(OPEN, "Nothing", judge=judge).correct is False
     assert score(OPEN, "The green door opens.", judge=judge).correct is True
+    assert score(OPEN, " ", judge=judge).correct is False
     assert asked == ["Somebody opens a door", "Nothing"]
+    unsure = score(OPEN, "A door opens", judge=lambda question, answer: None)
+    assert (unsure.correct, unsure.how) == (None, "rouge")
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "correct"),
+    [
+        ("K", "K", True),
+        ("K", "**k**.", True),
+        ("K", "The answer is K.", True),
+        ("K", "Answer: K", True),
+        ("red", "It's a red", True),
+        ("A", "A", True),
+        ("the", "The", True),
+        ("12:30", "12:30", True),
+        ("K", "Q", False),
+        ("K", "not K", False),
+        ("K", "K or Q", False),
+        ("red", "It is red, I think", False),
+        ("K", "", False),
+        ("K", "It is", False),
+    ],
+)
+def test_a_one_word_answer_always_has_a_verdict(expected: str, answer: str, correct: bool) -> None:
+    assert score(replace(OPEN, answer=expected), answer).correct is correct
 
 
 def test_rouge_against_published_values() -> None:
