@@ -24,7 +24,9 @@ OPTIONS = ["red", "green", "blue"]
 TIMES = ("seconds", "policy_seconds", "look_seconds", "other_seconds")
 _NUMBER = re.compile(r"Question number (\d+)")
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["small_benchmark", "eva_graph.policy.resolve"])
+_PROCESSES.set_forkserver_preload(
+    ["eva_graph.cli", "eva_graph.evaluation", "eva_graph.policy.openai_compatible"]
+)
 
 
 def make_benchmark(
