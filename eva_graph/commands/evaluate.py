@@ -42,6 +42,12 @@ def evaluate(
             "uniform:32@0.5, uniform:tokens=12000, uniform-look:32."
         ),
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Server URL or model folder that decides on open answers.")
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(help="Model name at the judge's server.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Ask a sample of that many questions.")] = None,
     seed: Annotated[int, typer.Option(help="Which sample --limit draws.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Questions at a time.")] = 16,
@@ -109,6 +115,7 @@ def evaluate(
         out,
         partial(ask_videos, asker=asker, concurrency=concurrency),
         retry_errors=retry_errors,
+        judge=None if judge is None else resolve_policy(judge, model=judge_model),
         console=news,
     )
     if as_json:

@@ -3,6 +3,7 @@
 RUN/evaluation.json   what is asked, and how (`eva_graph.evaluation.plan`)
 RUN/report.json       the report, for machines
 RUN/report.html       the same, for people
+RUN/verdicts.jsonl    what a judge said of open answers (`eva_graph.evaluation.verdicts`)
 RUN/evaluation.lock   held by the process that evaluates
 and what every recorded run has (`eva_graph.trajectory.store`).
 """
@@ -18,10 +19,10 @@ from pathlib import Path
 from eva_graph.errors import InvalidRequest, TrajectoryError
 from eva_graph.evaluation.episode_rows import EpisodeRow, episode_row, episode_rows
 from eva_graph.evaluation.plan import PLAN_FILE, EvaluationPlan
-from eva_graph.evaluation.questions import EvalQuestion
+from eva_graph.evaluation.questions import EvalQuestion, Profile
 from eva_graph.evaluation.report import Report
 from eva_graph.evaluation.report_page import report_page
-from eva_graph.evaluation.scoring import Judge
+from eva_graph.evaluation.verdicts import VERDICTS_FILE, Verdicts
 from eva_graph.trajectory import RunStore, Trajectory
 
 LOCK_FILE = "evaluation.lock"
@@ -61,20 +62,23 @@ class EvaluationRun:
         opened.store.recover()
         return opened
 
-    def rows(self, judge: Judge | None = None) -> list[EpisodeRow]:
-        """A row for each question, asked or not. Raises `EvaGraphError` as the judge does."""
+    def rows(self) -> list[EpisodeRow]:
+        """A row for each question, asked or not; open answers by the verdicts that are kept."""
         return episode_rows(
-            self.plan.questions,
-            self._records(),
-            profile=self.plan.settings.profile,
-            judge=judge,
+            self.plan.questions, self._records(), profile=self.profile, judge=self._verdicts()
         )
 
-    def row(
-        self, question: EvalQuestion, record: Trajectory, judge: Judge | None = None
-    ) -> EpisodeRow:
-        """The row of one record. Raises as `rows`."""
-        return episode_row(question, record, profile=self.plan.settings.profile, judge=judge)
+    def row(self, question: EvalQuestion, record: Trajectory) -> EpisodeRow:
+        """The row of one record, which no judge has seen."""
+        return episode_row(question, record, profile=self.profile)
+
+    @property
+    def profile(self) -> Profile:
+        """How answers are scored."""
+        return self.plan.settings.profile
+
+    def _verdicts(self) -> Verdicts | None:
+        return Verdicts(self.run) if (self.run / VERDICTS_FILE).exists() else None
 
     def write(self, report: Report) -> None:
         """Write `report.json` and `report.html`."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
 from rich.console import Console
+from rich.progress import Progress
 
 from eva_graph.errors import InvalidRequest
 from eva_graph.evaluation.asking import OnRecord
@@ -22,9 +22,10 @@ from eva_graph.evaluation.progress import EvaluationProgress
 from eva_graph.evaluation.questions import EvalQuestion
 from eva_graph.evaluation.report import Report, report
 from eva_graph.evaluation.run_directory import EvaluationRun, sole_writer
-from eva_graph.evaluation.scoring import Judge
 from eva_graph.evaluation.tally import Tally
+from eva_graph.evaluation.verdicts import Verdicts, judge_rows
 from eva_graph.evaluation.video_questions import VideoQuestions, by_video
+from eva_graph.policy.protocol import Policy
 from eva_graph.trajectory import Trajectory
 
 AskUnits: TypeAlias = Callable[[Sequence[VideoQuestions], OnRecord], Awaitable[None]]
@@ -38,7 +39,7 @@ def evaluate(
     ask_units: AskUnits,
     *,
     retry_errors: bool = False,
-    judge: Judge | None = None,
+    judge: Policy | None = None,
     console: Console | None = None,
 ) -> Report:
     """Ask the questions of a plan that have no record yet, and report on all of them.
@@ -48,32 +49,32 @@ def evaluate(
         run: the run directory; one that was begun with this plan is gone on with.
         ask_units: how to ask.
         retry_errors: ask again what ended in an error; the newer record counts.
-        judge: decides on open answers.
-        console: shows live progress; None shows nothing.
+        judge: decides on open answers; what it said before is not asked again.
+        console: shows live progress and news; None shows nothing.
 
     Raises:
         InvalidRequest: no question can be asked, the run has another plan, or another process
             evaluates into it.
-        EvaGraphError: as `ask_units` and `judge`; what was answered is kept.
+        EvaGraphError: as `ask_units`; what was answered is kept.
     """
     if not by_video(plan.questions):
         raise InvalidRequest(_nothing_to_ask(plan))
+    console = console or Console(quiet=True)
     with sole_writer(Path(run)):
         begun = EvaluationRun.begin(run, plan)
-        tally = Tally(begun.rows(judge))
-        asyncio.run(_ask_rest(begun, tally, ask_units, retry_errors, judge, console))
-        result = report(tally.rows, asked_for=plan.settings.told())
+        tally = Tally(begun.rows())
+        asyncio.run(_ask_rest(begun, tally, ask_units, retry_errors, console))
+        told = plan.settings.told()
+        if judge is not None:
+            told["judge"] = judge.info.name
+            _judge(begun, tally, judge, console)
+        result = report(tally.rows, asked_for=told)
         begun.write(result)
     return result
 
 
 async def _ask_rest(
-    run: EvaluationRun,
-    tally: Tally,
-    ask_units: AskUnits,
-    retry_errors: bool,
-    judge: Judge | None,
-    console: Console | None,
+    run: EvaluationRun, tally: Tally, ask_units: AskUnits, retry_errors: bool, console: Console
 ) -> None:
     done = {
         row.question.question_id
@@ -84,15 +85,30 @@ async def _ask_rest(
     if not units:
         return
     askable = sum(not question.missing for question in run.plan.questions)
-    progress = EvaluationProgress(console, tally, askable) if console else None
 
     async def on_record(question: EvalQuestion, record: Trajectory) -> None:
-        tally.add(await asyncio.to_thread(run.row, question, record, judge))
-        if progress:
-            progress.update()
+        tally.add(await asyncio.to_thread(run.row, question, record))
+        progress.update()
 
-    with progress or nullcontext():
+    with EvaluationProgress(console, tally, askable) as progress:
         await ask_units(units, on_record)
+
+
+def _judge(run: EvaluationRun, tally: Tally, judge: Policy, console: Console) -> None:
+    verdicts = Verdicts(run.run, judge)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("judging", total=None)
+        rows = judge_rows(tally.rows, verdicts, run.profile, advance=lambda: progress.advance(task))
+    for row in rows:
+        tally.add(row)
+    if verdicts.failed:
+        console.print(
+            f"{verdicts.failed:,} answers could not be judged ({verdicts.last_error}): "
+            "call again to judge them",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _nothing_to_ask(plan: EvaluationPlan) -> str:
