@@ -123,7 +123,7 @@ class EvaluationPlan(BaseModel):
             theirs = getattr(other.settings, name)
             if theirs != ours:
                 raise InvalidRequest(
-                    f"{run} was begun with --{name.replace('_', '-')} {_text(ours)}, not "
+                    f"{run} was begun with {_option(name)} {_text(ours)}, not "
                     f"{_text(theirs)}: give what it was begun with, or another --out"
                 )
         changed = _first_change(self.questions, other.questions)
@@ -132,6 +132,11 @@ class EvaluationPlan(BaseModel):
                 f"{run} was begun with other questions, {changed}: the annotations have changed; "
                 "give another --out"
             )
+
+
+def _option(name: str) -> str:
+    """The command's option that a setting comes from."""
+    return {"benchmark": "BENCH", "tools": "--tool"}.get(name, f"--{name.replace('_', '-')}")
 
 
 def _first_change(ours: Sequence[EvalQuestion], theirs: Sequence[EvalQuestion]) -> str | None:

@@ -27,8 +27,8 @@ Form = Literal["uniform", "uniform-look"]
 
 _SPEC: Final = re.compile(
     r"(?P<form>uniform|uniform-look):"
-    r"(?:(?P<nframes>[1-9]\d{0,5})(?:,(?=t))?)?(?:tokens=(?P<tokens>[1-9]\d{0,8}))?"
-    r"(?:@(?P<resize>0?\.\d{1,4}|1(?:\.0{1,4})?|0\.\d{1,4}))?"
+    r"(?P<nframes>[1-9]\d{0,5})?(?:(?<=\d),(?=t))?(?:(?<=[:,])tokens=(?P<tokens>[1-9]\d{0,8}))?"
+    r"(?:@(?P<resize>0?\.\d{1,4}|1(?:\.0{1,4})?))?"
 )
 _STEPS: Final = 10_000
 """Sizes are told apart to a ten-thousandth of the side, as in the looks' own budget rule."""
@@ -97,8 +97,7 @@ class UniformFrames:
         if self.visual_tokens is not None:
             nframes, resize = _within(info, grid, nframes, resize, self.visual_tokens)
         if room_tokens is not None:
-            room = max(0, room_tokens - FRAME_TEXT_TOKENS * nframes)
-            fitting = _within(info, grid, nframes, resize, room)
+            fitting = _within(info, grid, nframes, resize, room_tokens, FRAME_TEXT_TOKENS)
             if fitting != (nframes, resize):
                 nframes, resize = fitting
                 noun = "frame" if nframes == 1 else "frames"
@@ -114,12 +113,18 @@ class UniformFrames:
 
 
 def _within(
-    info: VideoInfo, grid: VisualGrid, nframes: int, resize: float, budget: int
+    info: VideoInfo,
+    grid: VisualGrid,
+    nframes: int,
+    resize: float,
+    budget: int,
+    label_tokens: int = 0,
 ) -> tuple[int, float]:
     """The largest size at which so many frames fit; where none does, as many of the smallest."""
 
     def cost(steps: int, frames: int) -> int:
-        return grid.estimate(info.width, info.height, steps / _STEPS, frames)
+        pixels = grid.estimate(info.width, info.height, steps / _STEPS, frames)
+        return pixels + label_tokens * frames
 
     high = round(resize * _STEPS)
     if cost(high, nframes) <= budget:
