@@ -24,7 +24,7 @@ def test_a_benchmark_from_its_file_to_its_report(
     benchmark: list[str], tmp_path: Path, command: Command
 ) -> None:
     run = tmp_path / "run"
-    with OpenAIServer(reply_to, traits=Traits(prefix_cache=True)) as server:
+    with OpenAIServer(reply_to, traits=Traits(counts_cached=True)) as server:
         arguments = ["eval", "custom", *benchmark, "--policy", server.base_url, "--out", run]
         report, news = command(*arguments)
         assert answers_asked(server) == Counter(range(12))
