@@ -103,7 +103,7 @@ def test_frames_give_way_to_a_small_context(
     benchmark: list[str], tmp_path: Path, command: Command
 ) -> None:
     run = tmp_path / "run"
-    with OpenAIServer(passive, traits=Traits(context_tokens=400)) as server:
+    with OpenAIServer(passive, traits=Traits(context_tokens=240)) as server:
         command(
             *("eval", "custom", *benchmark, "--policy", server.base_url, "--limit", "1"),
             *("--baseline", "uniform:8", "--out", run),
