@@ -18,7 +18,7 @@ from trl_steps import QUIET, copied, exported, moved, rows_of
 
 from eva_graph.policy.processor import ImageOnlyProcessor, load_model, load_processor
 from eva_graph_training.checks.kto import balanced_weights, require_mixed
-from eva_graph_training.checks.lengths import row_tokens, rows_within
+from eva_graph_training.checks.lengths import row_tokens
 from eva_graph_training.checks.sight import SightCheck
 from eva_graph_training.collate import TrajectoryCollator
 from eva_graph_training.dataset import kto_dataset
@@ -159,7 +159,7 @@ def test_weights_of_the_papers_mixture() -> None:
 
 
 @pytest.mark.parametrize("delivery", [FrameDelivery.PATH, FrameDelivery.INLINE])
-def test_rows_too_long_are_left_out_and_counted(
+def test_rows_are_measured_without_their_pictures(
     delivery: FrameDelivery, scripted: Path, processor: ImageOnlyProcessor, tmp_path: Path
 ) -> None:
     out = exported("trl-kto", [scripted], tmp_path / "out", delivery=delivery)
@@ -167,11 +167,3 @@ def test_rows_too_long_are_left_out_and_counted(
     collate = TrajectoryCollator(processor, calculate_kl=False)
     lengths = [int(collate([row])["attention_mask"].sum()) for row in rows]
     assert lengths == [row_tokens(row, processor) for row in rows], "as the collator makes them"
-    limit = sorted(lengths)[4]
-    fitting = rows_within(rows, processor, max_tokens=limit)
-    assert fitting.rows["completion"] == [
-        row["completion"] for row, length in zip(rows, lengths, strict=True) if length <= limit
-    ]
-    assert str(fitting).startswith(f"{fitting.left_out} of 10 rows have more than {limit} tokens")
-    with pytest.raises(DataError, match="all 10 rows have more than 3 tokens"):
-        rows_within(rows, processor, max_tokens=3)

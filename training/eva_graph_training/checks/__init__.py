@@ -12,7 +12,7 @@ Put the mixin before TRL's trainer; it wraps the trainer's collator and its `com
 own arguments it is the only one. Counts of images, tokens and learned turns are checked always;
 every pixel and every learned word in the first batches and in a share of the later ones.
 
-Before a KTO run: `require_mixed` and `balanced_weights` (`checks.kto`). Rows too long for a run:
-`rows_within` (`checks.lengths`). Every fault is one line, a `BatchFault` or a `BlindRun`, both
+Before a KTO run: `require_mixed` and `balanced_weights` (`checks.kto`). Before any run: the length
+of its rows, `row_tokens` (`checks.lengths`). Every fault is one line, a `BatchFault` or a `BlindRun`, both
 `TrainingError`s.
 """

@@ -1,8 +1,8 @@
-"""Rows too long for a run are left out whole, and counted: a cut would break an image or take the
-answer out of the loss.
+"""How many tokens a row takes, counted without decoding a picture.
 
-Tokens are counted without decoding a picture: the text by the model's tokenizer, a frame by its
-size, which the file's first bytes tell, and the grid arithmetic of the image processor.
+The text is encoded by the model's tokenizer; a frame counts by its size, which the file's first
+bytes tell, and the grid arithmetic of the image processor. Rows too long for a run are left out by
+this count, never cut: a cut would break an image or take the answer out of the loss.
 """
 
 from __future__ import annotations
@@ -10,66 +10,14 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from datasets import Dataset
 from PIL import Image
 
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph_training.checks.rows import Frame, frames_of, messages_of
 from eva_graph_training.errors import DataError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fitting:
-    """The rows of a set that fit a run.
-
-    Attributes:
-        rows: those with `max_tokens` or fewer, in order.
-        left_out: how many have more.
-        longest: tokens of the longest row of all.
-        max_tokens: the limit.
-    """
-
-    rows: Dataset
-    left_out: int
-    longest: int
-    max_tokens: int
-
-    def __str__(self) -> str:
-        found = self.left_out + len(self.rows)
-        return (
-            f"{self.left_out:,} of {found:,} rows have more than {self.max_tokens:,} tokens and "
-            f"are left out whole (the longest has {self.longest:,})"
-        )
-
-
-def rows_within(rows: Dataset, processor: ImageOnlyProcessor, *, max_tokens: int) -> Fitting:
-    """Leave out the rows that are too long.
-
-    Args:
-        rows: SFT rows (`messages`) or KTO rows (`prompt`, `completion`).
-        processor: of the model that is trained.
-        max_tokens: a row's limit, image tokens counted.
-
-    Raises:
-        DataError: no row fits, or a frame is no picture that can be read.
-    """
-    lengths = [row_tokens(row, processor) for row in rows]
-    kept = [number for number, length in enumerate(lengths) if length <= max_tokens]
-    if not kept:
-        raise DataError(
-            f"all {len(lengths):,} rows have more than {max_tokens:,} tokens: raise the limit, "
-            "or record with a smaller look budget"
-        )
-    return Fitting(
-        rows=rows.select(kept),
-        left_out=len(lengths) - len(kept),
-        longest=max(lengths),
-        max_tokens=max_tokens,
-    )
 
 
 def row_tokens(row: Mapping[str, Any], processor: ImageOnlyProcessor) -> int:
