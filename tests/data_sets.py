@@ -104,6 +104,23 @@ def _turn(body: dict[str, Any], second: int, right: str) -> str:
     return answer("beige" if wrong else right, reflection="It is to be seen.")
 
 
+def student(body: dict[str, Any]) -> str:
+    """What a policy says that is resampled: each of three attempts at a question ends otherwise.
+
+    One is right after two looks, one a wrong guess, one wrong after two good looks.
+    """
+    second = asked_second(body)
+    kind = (second + body["seed"] - SEED) % 3
+    said = sum(message["role"] == "assistant" for message in body["messages"])
+    if kind == 1:
+        return answer("beige", reflection="")
+    if said == 0:
+        return look(span(0, 8, 4, 0.5), summary="Nothing seen yet.")
+    if said == 1:
+        return look(span(second, second, 1), reflection="Not close enough.", summary="A scan.")
+    return answer(clip_colour(second) if kind == 0 else "beige", reflection="It is to be seen.")
+
+
 def data_in_new_process(arguments: Sequence[str]) -> Any:
     """A started process that runs `eva-graph data` with these arguments."""
     process = _PROCESSES.Process(target=_command, args=(list(arguments),))

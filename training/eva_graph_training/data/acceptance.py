@@ -80,15 +80,21 @@ def judge_episode(
     )
 
 
-def label_as_scored(record: Trajectory, *, right: bool) -> Labelled:
+def label_as_scored(
+    record: Trajectory, *, right: bool, evidence_suffices: bool | None = None
+) -> Labelled:
     """The labels of a record whose answer was scored, not compared letter by letter.
 
     Rules and decision ask `Trajectory.correct`, which an open answer in other words never is.
+
+    Args:
+        right: what scoring says.
+        evidence_suffices: a judge's verdict.
     """
-    if record.answer is None or record.expected is None or right == record.correct:
-        return label_record(record)
-    other = record.expected if right else f"not {record.expected}"
-    return label_record(record.model_copy(update={"answer": other}))
+    if record.answer is not None and record.expected is not None and right != record.correct:
+        scored = record.expected if right else f"not {record.expected}"
+        record = record.model_copy(update={"answer": scored})
+    return label_record(record, evidence_suffices=evidence_suffices)
 
 
 def looked_again(record: Trajectory) -> bool:

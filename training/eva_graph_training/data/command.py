@@ -45,6 +45,13 @@ class FamilyName(StrEnum):
     PLAIN = "plain"
 
 
+class MixName(StrEnum):
+    """What is done where the labels have another share than is wanted."""
+
+    BALANCED = "balanced"
+    WEIGHTED = "weighted"
+
+
 Questions = Annotated[list[Path], typer.Argument(help="Files of questions, JSON or JSON lines.")]
 Videos = Annotated[
     list[Path], typer.Option(help="Folder with the videos: one for all files, or one for each.")
@@ -147,3 +154,75 @@ def sft(
     with progress(videos=len(asked), questions=len(asked)) as advance:
         counts = build_sft(plan, asked, sources=[str(one) for one in sources], advance=advance)
     tell(counts.to_json(), f"{counts.rows} accepted episodes in {out}", as_json=as_json)
+
+
+@app.command()
+def kto(
+    out: Out,
+    questions: Annotated[
+        list[Path] | None, typer.Argument(help="Files of questions that --policy resamples.")
+    ] = None,
+    run: Annotated[
+        list[Path] | None, typer.Option(help="Recorded run to take episodes from; once for each.")
+    ] = None,
+    videos: Annotated[
+        list[Path] | None, typer.Option(help="Folder with the videos: one, or one for each file.")
+    ] = None,
+    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    policy: Annotated[
+        str | None, typer.Option(help="Who is resampled: the SFT model's folder or a server URL.")
+    ] = None,
+    model: Model = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Server URL or model folder that judges the evidence.")
+    ] = None,
+    mix: Annotated[
+        MixName, typer.Option(help="Hold the share by leaving out, or leave it to weights.")
+    ] = MixName.BALANCED,
+    recipe: RecipeName = PAPER_RECIPE,
+    overrides: Set = None,
+    temperature: Temperature = 1.0,
+    seed: Seed = 0,
+    workers: Workers = 4,
+    as_json: Json = False,
+) -> None:
+    """Label episodes and choose the KTO set: 63 % desirable unless the recipe says otherwise.
+
+    eva-graph data kto q.jsonl --videos videos --policy runs/sft/model --run data/sft/run --out k
+    """
+    need_train_extra()
+    from eva_graph.errors import InvalidRequest
+    from eva_graph.policy.resolve import resolve_policy
+    from eva_graph_training.data.kto_choice import Mix
+    from eva_graph_training.data.kto_plan import KtoPlan
+    from eva_graph_training.data.kto_set import build_kto
+    from eva_graph_training.data.sources import read_sources
+    from eva_graph_training.labels import PolicyJudge
+    from eva_graph_training.recipe import load_recipe
+
+    if not run and not questions:
+        raise InvalidRequest("give --run, or questions with --policy and --videos, or both")
+    if bool(questions) != bool(policy) or bool(questions) != bool(videos):
+        raise InvalidRequest("questions, --policy and --videos go together")
+    chosen = load_recipe(recipe, overrides or ())
+    sources = sources_of(questions or [], videos or [], [form.value for form in layout])
+    asked = read_sources(sources)
+    wiring = policy and chosen_wiring(policy, model, chosen, [one.video for one in asked])
+    plan = KtoPlan(
+        out=out,
+        runs=run or [],
+        questions=asked,
+        wiring=wiring or None,
+        context=chosen_context(chosen, temperature),
+        data=chosen.data,
+        mix=Mix(mix.value),
+        judge=None if judge is None else PolicyJudge(resolve_policy(judge)),
+        seed=seed,
+        workers=workers,
+    )
+    with progress(videos=len(asked), attempts=len(asked) * chosen.data.attempts, labels=None) as (
+        advance
+    ):
+        counts = build_kto(plan, sources=[str(one) for one in sources], advance=advance)
+    rows = counts.desirable + counts.undesirable
+    tell(counts.to_json(), f"{rows} rows, {counts.share:.1%} desirable, in {out}", as_json=as_json)

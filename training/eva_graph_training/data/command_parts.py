@@ -77,8 +77,8 @@ def chosen_context(recipe: Recipe, temperature: float) -> Context:
 
 
 @contextmanager
-def progress(**totals: int) -> Iterator[Callable[[str], None]]:
-    """Bars on stderr, one for each total; what is yielded moves the bar of a name."""
+def progress(**totals: int | None) -> Iterator[Callable[[str], None]]:
+    """Bars on stderr, one for each total (None: unknown); what is yielded moves one by its name."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -105,7 +105,7 @@ def tell(counts: Mapping[str, Any], summary: str, *, as_json: bool) -> None:
 
 
 def _one_each(option: str, given: Sequence[_One], files: int) -> list[_One]:
-    if len(given) == 1:
+    if len(given) == 1 or not files:
         return list(given) * files
     if len(given) != files:
         raise InvalidRequest(f"give {option} once, or once for each of the {files} files")
