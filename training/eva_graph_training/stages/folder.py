@@ -139,7 +139,7 @@ def fingerprint(model: Path) -> str:
             digest.update(f"{file.name}:{size}\n".encode())
             with file.open("rb") as weights:
                 for number in range(_SAMPLES):
-                    weights.seek(size * number // _SAMPLES)
+                    weights.seek(max(0, size - _SAMPLE_BYTES) * number // (_SAMPLES - 1))
                     digest.update(weights.read(_SAMPLE_BYTES))
         except OSError as error:
             raise TrainingError(f"cannot read {file}: {error}") from None
