@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +116,11 @@ class StageRun:
             return None
         return Checkpoints(folder=self.folder.path).path(self.resumed)
 
+    @property
+    def resume_from(self) -> str | None:
+        """The same, as `Trainer.train` takes it."""
+        return None if self.checkpoint is None else str(self.checkpoint)
+
     def arguments(self, config: type[Config], **own: Any) -> Config:
         """TRL's configuration; see `stage_arguments`. Make it first: it joins the processes."""
         return stage_arguments(config, self.name, self.stage, self.folder, self.devices, **own)
@@ -211,10 +217,15 @@ def run_stage(recipe: Recipe, name: StageName, build: Callable[[StageRun], Train
     if run.resumed is not None:
         run.console.print(f"{name}: goes on from step {run.resumed}")
     disable_progress_bar()  # of every file that is loaded: ours shows the steps
-    trainer = build(run)
-    trainer.remove_callback(PrinterCallback)  # it prints on stdout
     begun = time.monotonic()
-    trainer.train(resume_from_checkpoint=None if run.checkpoint is None else str(run.checkpoint))
+    with warnings.catch_warnings():
+        # TRL 1.16 still calls what transformers 5.23 renamed.
+        warnings.filterwarnings(
+            "ignore", r".*gradient_checkpointing.* is deprecated", FutureWarning
+        )
+        trainer = build(run)
+        trainer.remove_callback(PrinterCallback)  # it prints on stdout
+        trainer.train(resume_from_checkpoint=run.resume_from)
     save_trained(trainer, run.start, run.folder, run.precision)
     return finish(run, trainer, time.monotonic() - begun)
 
