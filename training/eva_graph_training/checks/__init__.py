@@ -13,6 +13,6 @@ own arguments it is the only one. Counts of images, tokens and learned turns are
 every pixel and every learned word in the first batches and in a share of the later ones.
 
 Before a KTO run: `require_mixed` and `balanced_weights` (`checks.kto`). Before any run: the length
-of its rows, `row_tokens` (`checks.lengths`). Every fault is one line, a `BatchFault` or a `BlindRun`, both
-`TrainingError`s.
+of its rows, `row_tokens` (`checks.lengths`). Every fault is one line, a `BatchFault` or a
+`BlindRun`, both `TrainingError`s.
 """

@@ -31,19 +31,32 @@ def row_tokens(row: Mapping[str, Any], processor: ImageOnlyProcessor) -> int:
 
 def _frame_tokens(frame: Frame, processor: ImageOnlyProcessor) -> int:
     """The text holds one token for a frame, the model gets one a merged patch."""
-    width, height = _size(frame) if isinstance(frame, str) else frame.size
+    width, height = _size(frame)
     image = processor.image_processor
     return int(image.get_number_of_image_patches(height, width) // image.merge_size**2)
 
 
-@lru_cache(maxsize=65_536)
-def _size(address: str) -> tuple[int, int]:
+def _size(frame: Frame) -> tuple[int, int]:
+    if isinstance(frame, Image.Image):
+        return frame.size
+    if not frame.startswith("data:"):
+        return _file_size(frame)
     try:
-        if address.startswith("data:"):
-            source = io.BytesIO(base64.b64decode(address.partition(",")[2], validate=True))
-            with Image.open(source) as image:
-                return (image.width, image.height)
-        with Image.open(address) as image:
-            return (image.width, image.height)
+        data = base64.b64decode(frame.partition(",")[2], validate=True)
+        return _opened_size(io.BytesIO(data))
     except (OSError, ValueError) as error:
-        raise DataError(f"{address[:120]} is no picture that can be read: {error}") from None
+        raise DataError(f"{frame[:40]}… is no picture that can be read: {error}") from None
+
+
+@lru_cache(maxsize=65_536)
+def _file_size(path: str) -> tuple[int, int]:
+    """Rows of one video share frames, so files are opened once."""
+    try:
+        return _opened_size(path)
+    except OSError as error:
+        raise DataError(f"{path} is no picture that can be read: {error}") from None
+
+
+def _opened_size(source: str | io.BytesIO) -> tuple[int, int]:
+    with Image.open(source) as image:
+        return image.width, image.height
