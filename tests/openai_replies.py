@@ -63,7 +63,7 @@ class Traits:
 
 def completion(traits: Traits, body: Json, reply: Reply, prompts: list[str]) -> Json:
     """What the server answers; its prompt is added to the earlier `prompts`."""
-    text = "".join(_rendered(traits, body))
+    text = rendered(body, traits)
     prompt = list(text.encode())
     sampled = list((reply.text or "").encode())
     if reply.finish_reason != "length":
@@ -117,7 +117,12 @@ def _logprob(token: int, logprob: float) -> Json:
     return {"token": chr(token), "logprob": logprob, "bytes": [token], "top_logprobs": []}
 
 
-def _rendered(traits: Traits, body: Json) -> Iterator[str]:
+def rendered(body: Json, traits: Traits | None = None) -> str:
+    """The prompt of a request: its UTF-8 bytes are the token ids."""
+    return "".join(_rendered(body, traits or Traits()))
+
+
+def _rendered(body: Json, traits: Traits) -> Iterator[str]:
     if body.get("tools"):
         yield f"<tools>{json.dumps(body['tools'])}</tools>"
     for message in body["messages"]:

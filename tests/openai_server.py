@@ -30,7 +30,7 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from openai_replies import END_OF_TURN, Json, Reply, Traits, completion
+from openai_replies import END_OF_TURN, Json, Reply, Traits, completion, rendered
 
 __all__ = [
     "END_OF_TURN",
@@ -40,6 +40,7 @@ __all__ = [
     "Reply",
     "Traits",
     "images_of",
+    "rendered",
     "unused_address",
 ]
 CONTINUATION_FIELDS = {"continue_final_message", "structured_outputs"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from episodes import QUESTION, TWO_LOOKS, answer, call, look, span
 from langgraph.checkpoint.memory import InMemorySaver
-from openai_server import OpenAIServer, Reply, Traits, _rendered
+from openai_server import OpenAIServer, Reply, Traits, rendered
 
 from eva_graph import Context, Trajectory, VideoAgent, build_graph
 from eva_graph.errors import TrajectoryError
@@ -88,7 +88,7 @@ def test_the_same_requests_byte_for_byte(name: str, clip: Path, tmp_path: Path) 
     for each, body in zip(inputs, bodies, strict=True):
         assert wire_messages(each) == body["messages"]
         assert each.tokens is not None
-        assert list(each.tokens.prompt_ids) == list("".join(_rendered(body)).encode())
+        assert list(each.tokens.prompt_ids) == list(rendered(body).encode())
         assert bytes(each.tokens.token_ids).decode().startswith(each.sampled)
     assert non_canonical_turns(record) == []
     assert check_record(record, RunStore(tmp_path / "run").frames) == []
@@ -121,7 +121,7 @@ def test_an_edited_call(profile: str, clip: Path, tmp_path: Path) -> None:
     assert [each.tokens is None for each in inputs] == [True, False, False]
     for each, body in zip(inputs[1:], server.requests[1:], strict=True):
         assert each.tokens is not None
-        assert list(each.tokens.prompt_ids) == list("".join(_rendered(body)).encode())
+        assert list(each.tokens.prompt_ids) == list(rendered(body).encode())
     assert non_canonical_turns(record) == [], "an edit is no re-tokenisation"
     assert check_record(record, RunStore(tmp_path / "run").frames) == []
 
