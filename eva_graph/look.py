@@ -18,7 +18,7 @@ from eva_graph.dialects.base import CallResult, Closing, Dialect, PreparedCall, 
 from eva_graph.dialects.identity import number_calls
 from eva_graph.dialects.json_values import encodable
 from eva_graph.dialects.parsing import WRITE_ONE
-from eva_graph.dialects.reference import SampleLost
+from eva_graph.dialects.parsing_reference import EXCEPTION
 from eva_graph.dialects.turn import Calls, Malformed, Neither, Outcome, ToolCall
 from eva_graph.limits import FRAME_TEXT_TOKENS, Limits, estimate_tokens
 from eva_graph.look_run import CallRunner, ReadyCall
@@ -59,13 +59,23 @@ class LookReply:
     """What the episode has used, this look and its messages included."""
     forced: StopReason | None = None
     """Why the next turn has to answer; the messages say so."""
-    lost: bool = False
-    """Reference profile only: the harness would have raised and lost the sample."""
 
     @property
-    def failed(self) -> bool:
-        """Every call of the turn failed."""
-        return bool(self.results) and all(result.error is not None for result in self.results)
+    def lost(self) -> str | None:
+        """See `why_lost`."""
+        return why_lost([result.error for result in self.results])
+
+
+def why_lost(errors: Sequence[str | None]) -> str | None:
+    """Why a turn's calls end the sample under the reference profile, or None where they do not.
+
+    The harness raises on one of them, or every one fails.
+    """
+    told = [error for error in errors if error is not None]
+    raised = [error for error in told if error.startswith(EXCEPTION)]
+    if raised:
+        return raised[0]
+    return "; ".join(told) if told and len(told) == len(errors) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,11 +120,8 @@ class LookExecutor:
             message_id: id of the message that will show the frames.
         """
         results: list[CallResult] = []
-        lost = False
         if isinstance(outcome, Calls):
-            ready = self._prepare_all(outcome.calls, spent)
-            results = self._run_all(ready)
-            lost = any(isinstance(item.prepared, SampleLost) for item in ready)
+            results = self._run_all(self._prepare_all(outcome.calls, spent))
 
         def render(closing: Closing) -> list[AnyMessage]:
             if isinstance(outcome, Malformed):
@@ -135,8 +142,13 @@ class LookExecutor:
         if forced is not None:
             messages = render("answer_now")
         return LookReply(
-            results=tuple(results), messages=tuple(messages), spent=after, forced=forced, lost=lost
+            results=tuple(results), messages=tuple(messages), spent=after, forced=forced
         )
+
+    def errors(self, outcome: Calls, *, spent: Spent) -> list[str | None]:
+        """What is wrong with each call before anything is decoded; None: it would run."""
+        ready = self._prepare_all(outcome.calls, spent)
+        return [str(one.prepared) if isinstance(one.prepared, ToolError) else None for one in ready]
 
     def _spent(
         self, spent: Spent, results: Sequence[CallResult], messages: Sequence[AnyMessage]

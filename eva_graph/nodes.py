@@ -23,12 +23,14 @@ from eva_graph.dialects import (
     ToolCall,
     Truncated,
 )
+from eva_graph.dialects.reference import SampleLost
 from eva_graph.dialects.turn import parse_plan
 from eva_graph.driver import Core
 from eva_graph.edits import calls_to_run, edited_message
 from eva_graph.ending import cited_evidence, finish, finish_with_error
 from eva_graph.episode import Episode, NodeRun, Wiring
 from eva_graph.errors import PolicyError
+from eva_graph.look import why_lost
 from eva_graph.look_record import journal_look
 from eva_graph.phases import answer_part, call_part, plan_part, reflection_part, summary_part
 from eva_graph.state import AgentState, NextRound, Spent, StopReason
@@ -55,9 +57,13 @@ def summary(wiring: Wiring, run: NodeRun, state: NextRound) -> Core[Update]:
         "subtitle_file": asked.subtitles,
     }
     episode = Episode.of(wiring, run, "summary", cast("AgentState", given))
+    opening, lost = [], None
     with episode.video() as video:
         episode = episode.offering(video)
-        opening = episode.opening(video)
+        try:
+            opening = episode.opening(video)
+        except SampleLost as error:
+            lost = error
         episode.journal_start(video, opening)
         given |= {"video_id": video.video_id, "tools": list(episode.tools)}
     update: Update = {
@@ -73,6 +79,8 @@ def summary(wiring: Wiring, run: NodeRun, state: NextRound) -> Core[Update]:
         "stop_reason": None,
         "error": None,
     }
+    if lost is not None:
+        return {**update, **finish(episode, StopReason.TOOL_ERROR, error=str(lost))}
     try:
         if in_phases(episode):
             written = yield from summary_part(episode, opening, turn=1, before=None)
@@ -163,9 +171,8 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
         "spent": reply.spent,
         "forced": reply.forced.value if reply.forced else None,
     }
-    if not wiring.dialect.repairs and (reply.failed or reply.lost):
-        errors = "; ".join(result.error for result in reply.results if result.error)
-        update |= finish(episode, StopReason.TOOL_ERROR, error=errors)
+    if not wiring.dialect.repairs and reply.lost is not None:
+        update |= finish(episode, StopReason.TOOL_ERROR, error=reply.lost)
     return update
 
 
@@ -222,7 +229,17 @@ def _ending(episode: Episode, state: AgentState, outcome: Outcome, update: Updat
         return finish(episode, StopReason.NO_ANSWER) if forced or last else {}
     if isinstance(outcome, Neither):
         return finish(episode, StopReason(outcome.reason))
-    return finish(episode, StopReason.MAX_TURNS) if last else {}
+    return _last_calls(episode, state, outcome) if last else {}
+
+
+def _last_calls(episode: Episode, state: AgentState, outcome: Outcome) -> Update:
+    """Reference profile: a look that nobody will see may still fail, and is told as a failure."""
+    if isinstance(outcome, Calls):
+        with episode.executor() as executor:
+            lost = why_lost(executor.errors(outcome, spent=state["spent"]))
+        if lost is not None:
+            return finish(episode, StopReason.TOOL_ERROR, error=lost)
+    return finish(episode, StopReason.MAX_TURNS)
 
 
 def _after(spent: Spent, written: Written, *, turn: int) -> Update:

@@ -149,6 +149,7 @@ def _request(
         temperature=context.temperature,
         seed=context.seed,
         max_new_tokens=_new_tokens(episode, messages),
+        fixed_length=not episode.wiring.dialect.repairs,
         tools=episode.tool_schemas(),
         **continuation,
     )
@@ -157,7 +158,8 @@ def _request(
 def _new_tokens(episode: Episode, messages: Sequence[AnyMessage]) -> int:
     limit = episode.policy.context_tokens
     wanted = episode.context.max_new_tokens
-    if limit is None or episode.policy.counts_tokens:
+    fixed = episode.policy.counts_tokens or not episode.wiring.dialect.repairs
+    if limit is None or fixed:
         return wanted
     return max(_MIN_NEW_TOKENS, min(wanted, limit - estimate_tokens(messages, episode.policy.grid)))
 

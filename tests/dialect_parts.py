@@ -37,6 +37,7 @@ def video_info(
         coded_width=coded_width,
         coded_height=coded_height,
         stream_duration_seconds=claimed,
+        stream_average_fps=average_fps,
     )
 
 

@@ -14,11 +14,13 @@ BITS = 10
 WIDTH, HEIGHT = 160, 96
 
 
-def picture(number: int) -> Pixels:
+def picture(number: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Pixels:
     """Upper half: the number in ten black or white bars. Lower half: a grey that changes."""
-    pixels = np.full((HEIGHT, WIDTH, 3), 40 + number * 37 % 180, np.uint8)
+    width, height = size
+    pixels = np.full((height, width, 3), 40 + number * 37 % 180, np.uint8)
+    edges = [round(bit * width / BITS) for bit in range(BITS + 1)]
     for bit in range(BITS):
-        pixels[: HEIGHT // 2, bit * 16 : (bit + 1) * 16] = 255 if number >> bit & 1 else 0
+        pixels[: height // 2, edges[bit] : edges[bit + 1]] = 255 if number >> bit & 1 else 0
     return pixels
 
 
@@ -35,6 +37,7 @@ class Recipe:
     """How a clip is made. `ticks` are presentation times in `time_base` units."""
 
     suffix: str
+    size: tuple[int, int] = (WIDTH, HEIGHT)
     codec: str = "libx264"
     pix_fmt: str = "yuv420p"
     ticks: Sequence[int] = tuple(range(60))
@@ -100,7 +103,7 @@ def render(path: Path, recipe: Recipe) -> Clip:
 
 
 def _stored(number: int, recipe: Recipe) -> Pixels:
-    pixels = picture(number)
+    pixels = picture(number, recipe.size)
     if recipe.mirror:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(np.rot90(pixels, recipe.stored_turns))

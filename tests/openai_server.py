@@ -62,6 +62,13 @@ class Fault(StrEnum):
     NO_MESSAGE = "a choice without a message"
     NULL_CONTENT = "neither content nor tool calls"
     OVERFLOW = "400: longer than the context"
+    REFUSED_400 = "400: something in the request"
+
+
+_REFUSALS = {
+    Fault.OVERFLOW: "This model's maximum context length is 4096 tokens. However, …",
+    Fault.REFUSED_400: "an image of this request cannot be processed",
+}
 
 
 Line = str | Reply
@@ -248,8 +255,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self._error(500, "EngineDeadError")
             case Fault.BUSY_429:
                 self._error(429, "too many requests", {"Retry-After": "0"})
-            case Fault.OVERFLOW:
-                self._error(400, "This model's maximum context length is 4096 tokens. However, …")
+            case Fault.OVERFLOW | Fault.REFUSED_400:
+                self._error(400, _REFUSALS[fault])
             case _:
                 kind = "text/html" if fault is Fault.HTML else "application/json"
                 self._bytes(200, BODIES[fault], kind=kind)

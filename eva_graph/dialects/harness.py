@@ -1,8 +1,8 @@
 """The released harness's arithmetic, quirks included. Pure functions.
 
 Source: `eval-eva.py` and `select_frame_fallback.py` of the authors' evaluation repository at
-758ad8d: the look budget, frame sizes, sampled instants, label seconds, and which arguments its
-frame tool accepts on its command line.
+758ad8d: the look budget, frame sizes, sampled instants, the frames its decoders pick for them,
+label seconds, and which arguments its frame tool accepts on its command line.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+from eva_graph_tools import VideoInfo
 
 PATCH_PIXELS = 28
 MAX_SHORT_SIDE = 720
 MAX_FRAMES = 4096
 """Ours: a call for more fails, where the harness would run out of memory."""
+_REORDERING_CODECS = frozenset({"h264", "hevc"})
 _NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 
 
@@ -54,10 +58,53 @@ def harness_size(width: int, height: int, resize: float) -> tuple[int, int]:
     return out_width, out_height
 
 
+def harness_indices(
+    start: float,
+    end: float,
+    nframes: int,
+    *,
+    info: VideoInfo,
+    times_seconds: npt.NDArray[np.float64],
+) -> list[int]:
+    """Frames by their place in the order of display, as the harness's decoders pick them.
+
+    decord, its first choice, counts time from the first frame and takes the frame nearest to
+    instant x average rate, however unevenly the frames lie. torchcodec, its second, keeps the
+    container's clock and takes the frame on screen.
+
+    Args:
+        start, end, nframes: the look.
+        info: the video.
+        times_seconds: times of all frames from the first one (`Video.frame_times_seconds`).
+    """
+    if not _decord_reads(info):
+        begin = 0.0 if info.container == "avi" else info.start_offset_seconds
+        times = harness_times(
+            start, end, nframes, stream_begin=begin, stream_end=begin + info.duration_seconds
+        )
+        return [_on_screen(time - begin, times_seconds) for time in times]
+    rate = info.stream_average_fps or 1.0
+    last = float(np.float32(times_seconds[-1]))  # decord tells times in single precision
+    end_of_stream = max(last + 1.0 / rate, last + 1e-3)
+    times = harness_times(start, end, nframes, stream_begin=0.0, stream_end=end_of_stream)
+    return [max(0, min(round(time * rate), len(times_seconds) - 1)) for time in times]
+
+
+def _decord_reads(info: VideoInfo) -> bool:
+    """Not AV1, which its FFmpeg cannot decode, nor codecs whose times AVI does not state."""
+    return info.codec != "av1" and not (
+        info.container == "avi" and info.codec in _REORDERING_CODECS
+    )
+
+
+def _on_screen(seconds: float, times_seconds: npt.NDArray[np.float64]) -> int:
+    return max(0, int(np.searchsorted(times_seconds, seconds, "right")) - 1)
+
+
 def harness_times(
     start: float, end: float, nframes: int, *, stream_begin: float, stream_end: float
 ) -> list[float]:
-    """Sampled instants on the container's clock, after clamping to the stream.
+    """Sampled instants after clamping to the stream.
 
     A range that is empty after clamping becomes the whole stream.
     """

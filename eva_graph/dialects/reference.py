@@ -1,12 +1,14 @@
 """EVA's text form exactly as the released harness plays it, so that published numbers reproduce.
 
 Source: `eval-eva.py` and `select_frame_fallback.py` of the authors' evaluation repository at
-758ad8d. Kept on purpose: labels recomputed from the *requested* range; an empty range becomes the
-whole video; sizes below one patch become one pixel and are undercounted; the budget's rounding
-overshoots; arguments of the wrong type lose the sample; nothing is told back; no forced answer.
+758ad8d. Kept on purpose: frames counted off by average rate; labels recomputed from the *requested*
+range; an empty range becomes the whole video; sizes below one patch become one pixel and are
+undercounted; the budget's rounding overshoots; arguments of the wrong type lose the sample, and so
+does a file whose header states no duration; nothing is told back; no forced answer.
 
-Deviations: a call for more than `harness.MAX_FRAMES` frames fails, where the harness would run out
-of memory; whole numbers too large for a record (2**53) count as floats.
+tests/parity holds this profile to recordings of the harness. Deviations: a call for more than
+`harness.MAX_FRAMES` frames fails, where the harness would run out of memory; whole numbers too
+large for a record (2**53) count as floats; docs/evaluation.md lists those outside the dialect.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ from eva_graph.dialects.eva import CLOSINGS, SYSTEM_TEXT, EvaDialect
 from eva_graph.dialects.harness import (
     harness_clock,
     harness_fit,
+    harness_indices,
     harness_size,
-    harness_times,
     harness_tool_accepts,
 )
 from eva_graph.dialects.parsing_reference import (
@@ -46,9 +48,14 @@ from eva_graph_tools import (
     look_key,
 )
 
+NO_DURATION = (
+    "the file states no duration of its video stream (Matroska and WebM never do), and the "
+    'released harness fails on such a file: copy it into an MP4, or take profile="corrected"'
+)
+
 
 class SampleLost(InvalidArguments):
-    """The harness itself raises on these arguments and scores the sample 0."""
+    """The harness itself raises here and scores the sample 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,26 +70,26 @@ class ReferenceLook:
 
     def key(self, video_id: str) -> str | None:
         """See `look_key`; the harness's rule, whatever the policy's patches are."""
-        return look_key(video_id, "harness", self.applied, VisualGrid())
+        return look_key(video_id, "harness by index", self.applied, VisualGrid())
 
     def run(
         self, video: Video, *, timeout_seconds: float | None, artifacts: Path | None
     ) -> ToolOutput:
-        """The frame nearest to each instant by average rate, as decord's index rule picks it."""
-        wanted, rate, shown = self.applied, self.info.average_fps, video.frame_times_seconds
-        begin = self.info.start_offset_seconds
-        times = harness_times(
+        """The frames that the harness's decoder counts off by average rate (`harness_indices`)."""
+        wanted, info = self.applied, self.info
+        indices = harness_indices(
             float(wanted["start_time"]),
             float(wanted["end_time"]),
             wanted["nframes"],
-            stream_begin=begin,
-            stream_end=begin + float(shown[-1]) + max(1 / rate, 1e-3),
+            info=info,
+            times_seconds=video.frame_times_seconds,
         )
-        indices = [max(0, min(round((time - begin) * rate), len(shown) - 1)) for time in times]
-        size = harness_size(self.info.width, self.info.height, wanted["resize"])
-        frames = video.frames_at(
-            [float(shown[index]) for index in indices], size=size, timeout_seconds=timeout_seconds
-        )
+        # The harness knows nothing of pixels that are not square.
+        shown = info.coded_width, info.coded_height
+        if info.rotation_degrees in (90, 270):
+            shown = shown[::-1]
+        size = harness_size(*shown, wanted["resize"])
+        frames = video.frames_by_index(indices, size=size, timeout_seconds=timeout_seconds)
         return ToolOutput(frames=tuple(frames))
 
     def clock(self, nframes: int) -> tuple[int, ...] | None:
@@ -104,7 +111,12 @@ class ReferenceDialect(EvaDialect):
         return SYSTEM_TEXT
 
     def user_text(self, question: Question, info: VideoInfo) -> str:
-        """The stream's own duration less half a second, at least one; the coded short side."""
+        """The stream's own duration less half a second, at least one; the coded short side.
+
+        Raises `SampleLost` where the file's header states no duration of the stream.
+        """
+        if info.stream_duration_seconds is None:
+            raise SampleLost(f"{EXCEPTION}: {NO_DURATION}")
         length = int(max(info.stream_duration_seconds - 0.5, 1))
         short_side = min(info.coded_width, info.coded_height)
         return (

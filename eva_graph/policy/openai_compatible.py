@@ -210,6 +210,8 @@ class OpenAIPolicy:
                 reply = await exchange.post("/chat/completions", body)
             except Refused as refusal:
                 refusals.append(refusal)
+                if request.fixed_length and isinstance(refusal, ContextOverflow):
+                    break
                 manners = plainer(manners, refusal, request.messages)
             else:
                 self._manners = replace(manners, bounded=True)

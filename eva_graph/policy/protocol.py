@@ -59,6 +59,9 @@ class PolicyRequest:
     conversation_id: str
     """Trajectory id. In-process policies continue the sampled token ids of this conversation."""
     max_new_tokens: int = 2048
+    fixed_length: bool = False
+    """Ask for that many and no fewer: where there is no room for them the call is refused, as the
+    released harness has it (`ContextOverflow`)."""
     temperature: float = 0.0
     seed: int | None = None
     tools: Sequence[Mapping[str, Any]] = ()

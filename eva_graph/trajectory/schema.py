@@ -162,7 +162,8 @@ class UsageRecord(RecordModel):
     """Prompts of all turns, those of each turn's last policy call."""
     completion_tokens: int = 0
     last_prompt_tokens: int | None = None
-    """Prompt tokens of the last call: the "Token" column of the released harness's README."""
+    """Prompt tokens of the last call; the "Token" column of the released harness's README adds
+    its completion tokens."""
     cached_tokens: int | None = None
     """Of `prompt_tokens`, those from the server's prefix cache; None: it told of none."""
     visual_tokens: int = 0

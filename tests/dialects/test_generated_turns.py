@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
 
 
 @pytest.fixture
-def route(dialect: Dialect, frames: FrameStore) -> Route:
+def route(dialect: Dialect, frames: FrameStore, clip: Path) -> Route:
     """What the plan node, which reads a turn and routes it, writes into the state."""
     wiring = Wiring(
         policy=ScriptedPolicy([]), dialect=dialect, tools=TOOLS, recorders=Recorders(frames)
@@ -78,7 +79,7 @@ def route(dialect: Dialect, frames: FrameStore) -> Route:
             images_in="tool",
         )
         state = AgentState(
-            video="clip.mp4",
+            video=str(clip),
             question="Which colour?",
             trajectory_id=str(number),
             messages=[],

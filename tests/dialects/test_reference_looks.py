@@ -6,13 +6,21 @@ The expected values are what the harness's own functions gave for these argument
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from dialect_parts import put_within_budget, video_info
 
 from eva_graph.dialects import ReferenceDialect
-from eva_graph.dialects.harness import harness_clock, harness_fit, harness_size, harness_times
+from eva_graph.dialects.harness import (
+    harness_clock,
+    harness_fit,
+    harness_indices,
+    harness_size,
+    harness_times,
+)
 from eva_graph.dialects.reference import SampleLost
 from eva_graph_tools import InvalidArguments
 
@@ -113,9 +121,29 @@ def test_instants(start: float, end: float, nframes: int, instants: list[float])
     assert found == pytest.approx(instants, abs=1e-9)
 
 
-def test_instants_are_on_the_containers_clock() -> None:
+def test_instants_are_clamped_to_the_stream() -> None:
     found = harness_times(0, 3, 2, stream_begin=1.4, stream_end=61.4)
     assert found == pytest.approx([1.4, 2.999])
+
+
+BURST = np.array([0.0, 0.04, 0.08, 0.12, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("facts", "indices"),
+    [
+        ({"average_fps": 5 / 3.04}, [0, 1, 2, 4, 4]),  # counted off by average rate
+        ({"codec": "av1"}, [0, 3, 3, 3, 4]),  # on screen: decord has no decoder
+        ({"codec": "av1", "start_offset_seconds": 2.0}, [0, 3, 3, 3, 3]),
+        ({"codec": "h264", "container": "avi"}, [0, 3, 3, 3, 4]),
+        ({"average_fps": 0}, [0, 1, 2, 2, 3]),  # no rate known: one a second
+    ],
+)
+def test_frames_by_average_rate(facts: dict[str, Any], indices: list[int]) -> None:
+    rate = facts.pop("average_fps", 5 / 3.04) or None
+    info = replace(video_info(duration_seconds=3.04), stream_average_fps=rate, **facts)
+    found = harness_indices(0, 3.04, 5, info=info, times_seconds=BURST)
+    assert found == indices
 
 
 @pytest.mark.parametrize(

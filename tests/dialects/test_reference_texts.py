@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from dialect_parts import block, failed, parts_of, put_within_budget, shown, vid
 from numbered_video import Recipe, number_of, render
 
 from eva_graph.dialects import Calls, Question, ReferenceDialect
+from eva_graph.dialects.reference import SampleLost
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor, LookReply
 from eva_graph.state import Spent
@@ -172,14 +174,13 @@ def test_a_frame_may_have_a_side_of_one_pixel(play: Any) -> None:
 def test_one_failing_call_of_two_goes_on(play: Any) -> None:
     reply = play(block(arguments(0, 8, 2.5), arguments(0, 8, 2)))
     assert [result.error for result in reply.results] == ["call_frame_select_failed", None]
-    assert not reply.failed
-    assert not reply.lost
+    assert reply.lost is None
     assert parts_of(reply.messages[0])[1] == "Frame 0 at [00:00]: "
 
 
 def test_all_calls_failing_ends_the_sample(play: Any) -> None:
     reply = play(block(arguments(0, 8, 2.5), {"start_time": 0}))
-    assert reply.failed
+    assert reply.lost == "call_frame_select_failed; no_start_or_end_time"
     assert [result.error for result in reply.results] == [
         "call_frame_select_failed",
         "no_start_or_end_time",
@@ -188,8 +189,8 @@ def test_all_calls_failing_ends_the_sample(play: Any) -> None:
 
 def test_times_as_text_lose_the_sample(play: Any) -> None:
     reply = play(block(arguments(0, 8, 2), arguments("00:01", "00:02", 2)))
-    assert reply.lost
-    assert not reply.failed
+    assert reply.lost is not None
+    assert reply.lost.startswith("exception")
 
 
 def test_each_call_has_the_whole_budget(play: Any) -> None:
@@ -200,18 +201,24 @@ def test_each_call_has_the_whole_budget(play: Any) -> None:
 @pytest.mark.parametrize(
     ("start", "end", "numbers"),
     [
-        (5, 6, [0, 25]),  # five seconds of the container's clock lie before the first frame
-        (6, 7, [25, 50]),
-        (0, 5.5, [0, 12]),
-        (0, 2, [0, 60]),  # outside the stream: the whole video
+        (0, 1, [0, 25]),
+        (1, 2, [25, 50]),
+        (2, 9, [50, 60]),
+        (5, 6, [0, 60]),  # after the end: the whole video
     ],
 )
-def test_times_are_the_containers(
+def test_times_begin_with_the_first_frame(
     tmp_path: Path, start: float, end: float, numbers: list[int]
 ) -> None:
-    recipe = Recipe(suffix="mkv", ticks=tuple(range(125, 186)))
-    with Video.open(render(tmp_path / "offset.mkv", recipe).path) as late:
+    recipe = Recipe(suffix="mp4", ticks=tuple(range(125, 186)))
+    with Video.open(render(tmp_path / "offset.mp4", recipe).path) as late:
         assert late.info.start_offset_seconds == pytest.approx(5.0)
         look = put_within_budget(ReferenceDialect(), arguments(start, end, 2), info=late.info)
         taken = look.run(late, timeout_seconds=None, artifacts=None)
         assert [number_of(frame.to_numpy()) for frame in taken.frames] == numbers
+
+
+def test_a_file_that_states_no_duration_loses_the_sample() -> None:
+    info = replace(video_info(), stream_duration_seconds=None)
+    with pytest.raises(SampleLost, match="exception: the file states no duration"):
+        ReferenceDialect().user_text(QUESTION, info)

@@ -64,7 +64,7 @@ def test_one_look(executor: Make) -> None:
     assert reply.spent["visual_tokens"] == result.visual_tokens == 16
     assert reply.spent["turns"] == 1
     assert reply.spent["context_tokens"] > 16
-    assert not reply.failed
+    assert reply.lost is None
 
 
 def test_results_stand_in_call_order(executor: Make) -> None:
@@ -166,7 +166,7 @@ def test_a_failing_tool_is_text_for_the_policy(executor: Make) -> None:
     assert parts_of(reply.messages[0])[0] == (
         "<tool_response>Error in call 2: clip.mp4: nothing can be decoded at 2 s\n"
     )
-    assert not reply.failed
+    assert reply.lost is None
 
 
 def test_a_bug_crashes(executor: Make) -> None:
@@ -194,7 +194,7 @@ def test_a_frame_is_stored_once(executor: Make, frames: FrameStore) -> None:
 def test_a_malformed_turn_shows_its_error(executor: Make) -> None:
     reply = play(executor(), "Let me think.", spent(turns=2))
     assert reply.results == ()
-    assert not reply.failed
+    assert reply.lost is None
     assert parts_of(reply.messages[0])[0] == (
         "<tool_response>Error: there is no tool call and no answer in this message; "
         'write one <tool_call>{"tool": …, "arguments": {…}}</tool_call> or one <answer>…</answer>'

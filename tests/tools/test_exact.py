@@ -43,6 +43,39 @@ def test_frames_and_labels_are_true(name: str, clip: Clips) -> None:
             assert not frame.snapped
 
 
+@pytest.mark.parametrize("name", ["h264_mp4", "variable_mkv", "offset_ts", "mpeg4_avi"])
+def test_frames_by_index_are_those_of_the_display(name: str, clip: Clips) -> None:
+    with Video.open(clip(name).path) as video:
+        last = video.info.frame_count - 1
+        indices = [last, 0, 3, 3, 7]
+        frames = video.frames_by_index(indices, size=(80, 48))
+        assert [number_of(frame.to_numpy()) for frame in frames] == indices
+        times = [float(video.frame_times_seconds[index]) for index in indices]
+        assert [frame.pts_seconds for frame in frames] == times
+        assert [frame.requested_seconds for frame in frames] == times
+        assert (frames[0].width, frames[0].height) == (80, 48)
+        assert video.frames_by_index([]) == []
+        for outside in (-1, last + 1):
+            with pytest.raises(SeekOutOfRange, match=f"frame {outside} is outside"):
+                video.frames_by_index([outside])
+
+
+@pytest.mark.parametrize(
+    ("name", "duration_seconds", "average_fps"),
+    [
+        ("h264_mp4", 2.4, 25.0),
+        ("h264_mkv", None, 25.0),
+        ("variable_mp4", pytest.approx(2.7, abs=0.1), pytest.approx(4.07, abs=0.01)),
+    ],
+)
+def test_what_the_header_says_is_told_apart(
+    name: str, duration_seconds: float | None, average_fps: float, clip: Clips
+) -> None:
+    with Video.open(clip(name).path) as video:
+        assert video.info.stream_duration_seconds == duration_seconds
+        assert video.info.stream_average_fps == average_fps
+
+
 @pytest.mark.parametrize(
     ("name", "offset_seconds"),
     [("offset_mkv", 5.0), ("offset_mp4", 5.0), ("audio_first_mkv", 2.0), ("h264_mp4", 0.0)],

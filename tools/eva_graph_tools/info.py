@@ -25,8 +25,10 @@ class VideoInfo:
             subtract it from times of other tracks.
         rotation_degrees: clockwise turn already applied for display: 0, 90, 180 or 270.
         coded_width, coded_height: pixels as stored, before rotation and aspect.
-        stream_duration_seconds: what the file's header claims for the video stream, the true
-            duration where it claims nothing.
+        stream_duration_seconds: what the file's header claims for the video stream; None where it
+            claims nothing, as Matroska and WebM do.
+        stream_average_fps: the frame rate that FFmpeg makes out of the header and the first
+            packets, which other readers count frames by; None where it makes out none.
         damaged_after_seconds: where the file breaks off, by what it says of itself: nothing after
             it can be shown. None where nothing is known to be missing.
         comment: the container's `comment` tag, empty where there is none; anybody's words.
@@ -44,7 +46,8 @@ class VideoInfo:
     rotation_degrees: int
     coded_width: int
     coded_height: int
-    stream_duration_seconds: float
+    stream_duration_seconds: float | None
+    stream_average_fps: float | None = None
     damaged_after_seconds: float | None = None
     comment: str = ""
     transcripts: tuple[str, ...] = ()
@@ -58,20 +61,23 @@ class Header:
     codec: str
     width: int
     height: int
-    duration_seconds: float
+    duration_seconds: float | None
+    average_fps: float | None
     sample_aspect_ratio: Fraction | None
     comment: str
     transcripts: tuple[str, ...]
 
 
 def read_header(container: av.container.InputContainer, stream: av.VideoStream) -> Header:
-    """The header's claims on a stream; a missing duration is 0.0."""
+    """The header's claims on a stream; what it does not claim is None."""
+    duration = float((stream.duration or 0) * (stream.time_base or 0))
     return Header(
         container=container.format.name,
         codec=stream.codec_context.codec.canonical_name,
         width=stream.width,
         height=stream.height,
-        duration_seconds=float((stream.duration or 0) * (stream.time_base or 0)),
+        duration_seconds=duration if duration > 0 else None,
+        average_fps=float(stream.average_rate or 0) or None,
         sample_aspect_ratio=stream.sample_aspect_ratio,
         comment=container.metadata.get("comment", ""),
         transcripts=track_labels(container),
@@ -93,9 +99,8 @@ def describe(header: Header, index: FrameIndex, geometry: Geometry) -> VideoInfo
         rotation_degrees=geometry.rotation_degrees,
         coded_width=header.width,
         coded_height=header.height,
-        stream_duration_seconds=header.duration_seconds
-        if header.duration_seconds > 0
-        else duration,
+        stream_duration_seconds=header.duration_seconds,
+        stream_average_fps=header.average_fps,
         damaged_after_seconds=duration if index.broken else None,
         comment=header.comment,
         transcripts=header.transcripts,

@@ -68,11 +68,28 @@ class VideoFrames:
         times = [self._within(seconds) for seconds in times_seconds]
         find = exact_targets if mode == "exact" else key_targets
         targets = find(self._index, times)
-        frames = self._take(targets, self._size(resize, size, box), box, timeout_seconds)
-        for seconds, frame in zip(times, frames, strict=True):
-            if frame is None:
-                raise self._undecodable(seconds)
-        return [frame for frame in frames if frame is not None]
+        return self._take_all(targets, self._size(resize, size, box), box, timeout_seconds)
+
+    def frames_by_index(
+        self,
+        indices: Iterable[int],
+        *,
+        resize: float = 1.0,
+        size: tuple[int, int] | None = None,
+        box: Box | None = None,
+        timeout_seconds: float | None = None,
+    ) -> list[Frame]:
+        """One frame per place in the order of display, 0 the first; any order, duplicates allowed.
+
+        Which time a place means is up to the file: `frame_times_seconds` tells it. The other
+        arguments as in `frames_at`.
+
+        Raises:
+            SeekOutOfRange: an index below 0, or not below `info.frame_count`.
+            InvalidArguments, DecodeTimeout, DecodeError: as in `frames_at`.
+        """
+        targets = [self._target(index) for index in indices]
+        return self._take_all(targets, self._size(resize, size, box), box, timeout_seconds)
 
     def seek(
         self,
@@ -146,6 +163,26 @@ class VideoFrames:
         if not kept:
             raise self._undecodable(targets[0].requested_seconds)
         return [kept[pts] for pts in sorted(kept)]
+
+    def _target(self, index: int) -> Target:
+        count = self.info.frame_count
+        if not 0 <= index < count:
+            raise SeekOutOfRange(f"frame {index} is outside the video (0 to {count - 1})")
+        return Target(index=index, requested_seconds=self._index.seconds(index))
+
+    def _take_all(
+        self,
+        targets: Sequence[Target],
+        size: tuple[int, int],
+        box: Box | None,
+        timeout_seconds: float | None,
+    ) -> list[Frame]:
+        """A frame for every target, or `DecodeError`."""
+        frames = self._take(targets, size, box, timeout_seconds)
+        for target, frame in zip(targets, frames, strict=True):
+            if frame is None:
+                raise self._undecodable(target.requested_seconds)
+        return [frame for frame in frames if frame is not None]
 
     def _take(
         self,

@@ -96,6 +96,8 @@ def _check_info(info: VideoInfo, index: FrameIndex) -> None:
     _require(info.frame_count == index.frame_count, "a number of frames")
     _require(math.isclose(info.duration_seconds, index.duration_seconds), "a duration")
     _require(info.duration_seconds > 0 and info.average_fps > 0, "a duration")
+    stated = (info.stream_duration_seconds, info.stream_average_fps)
+    _require(all(fact is None or 0 < fact < math.inf for fact in stated), "a header")
 
 
 def _check_tracks(labels: tuple[str, ...]) -> None:
