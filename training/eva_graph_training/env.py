@@ -17,6 +17,7 @@ from PIL import Image
 
 from eva_graph.blocks import blocks_of, frame_of
 from eva_graph.dialects import Calls, Dialect, EvaDialect, Malformed, Question
+from eva_graph.errors import InvalidRequest
 from eva_graph.graph import chosen_tools
 from eva_graph.known import Reference
 from eva_graph.limits import Limits
@@ -164,11 +165,36 @@ def opening_messages(
     tools: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
     """The prompt of a GRPO row: the graph's own system and user message."""
-    chosen = dialect or EvaDialect()
     with videos.use(video) as opened:
-        offered = offered_tools(chosen_tools(tools, chosen), opened.info)
-        system = chosen.system_text(list(offered.values()), grid, look_budget)
-        user = chosen.user_text(question, opened.info)
+        return opening_of(
+            opened,
+            question,
+            grid=grid,
+            look_budget=look_budget,
+            dialect=dialect or EvaDialect(),
+            tools=tools,
+        )
+
+
+def opening_of(
+    video: Video,
+    question: Question,
+    *,
+    grid: VisualGrid,
+    look_budget: int,
+    dialect: Dialect,
+    tools: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    """`opening_messages` of an open video.
+
+    Raises:
+        InvalidRequest: a tool of that name does not exist, or none can look at this video.
+    """
+    offered = offered_tools(chosen_tools(tools, dialect), video.info)
+    if not offered:
+        raise InvalidRequest(f"{video.path.name} cannot be looked at with {', '.join(tools or ())}")
+    system = dialect.system_text(list(offered.values()), grid, look_budget)
+    user = dialect.user_text(question, video.info)
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 

@@ -21,6 +21,7 @@ from trl import GRPOTrainer
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import open_frame
 from eva_graph_training.rewards.attempt import Attempt
+from eva_graph_training.rewards.metrics import rollout_metrics
 
 _COMPLETIONS, _EXTRA, _IMAGES, _TOOL_IMAGES = 3, 5, 6, 7
 """Places in the tuple that `_generate` returns."""
@@ -187,6 +188,12 @@ class ExactRolloutTrainer(GRPOTrainer):
         outputs: dict[str, Any] = super()._generate_and_score_completions(inputs)
         self._check_images(outputs)
         return outputs
+
+    def _calculate_rewards(self, *batch: Any) -> Any:
+        attempts = [each.attempt for each in self._playing if each.attempt is not None]
+        for name, value in rollout_metrics(attempts).items() if attempts else ():
+            self._log_metric(name, value)
+        return super()._calculate_rewards(*batch)
 
     def _check_images(self, outputs: Mapping[str, Any]) -> None:
         """The parent drops all images of a batch where tokens and features differ: refuse that."""

@@ -1,0 +1,232 @@
+"""Stage 3: GRPO in the graph's own episodes, with TRL's GRPOTrainer.
+
+The policy that is trained plays them itself (`transformers`), or TRL's vLLM server does
+(`vllm-server`), in `VideoEnvironment`s; or the graph plays them and brings their exact token ids
+(`graph`, see `GrpoParts`). Frames are kept in `<work>/grpo/frames`. The reference of the KL term is
+the stage's start.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from accelerate import PartialState
+from datasets import Dataset
+from rich.progress import Progress
+from transformers import Trainer
+from trl import GRPOConfig
+
+from eva_graph.dialects import EvaDialect
+from eva_graph.policy.processor import ImageOnlyProcessor
+from eva_graph.videos import OpenVideos
+from eva_graph_tools import FrameStore
+from eva_graph_training.checks.rollouts import CheckedExactRollouts, RolloutSightCheck
+from eva_graph_training.env import VideoEnvironment
+from eva_graph_training.errors import RecipeError
+from eva_graph_training.export.trl_grpo import ROLLOUTS
+from eva_graph_training.format import prepare_processor
+from eva_graph_training.recipe import Recipe
+from eva_graph_training.rewards.functions import reward_functions
+from eva_graph_training.rewards.scoring import judge_of
+from eva_graph_training.rollouts import RecordedRollouts, RolloutSource, recorded_reward
+from eva_graph_training.stages.checkpoints import StageTrainer
+from eva_graph_training.stages.grpo_arguments import (
+    Room,
+    WholeGenerations,
+    own_arguments,
+    suppress_foreign_tokens,
+)
+from eva_graph_training.stages.grpo_rows import RowMaker, write_rows
+from eva_graph_training.stages.grpo_trainer import EpisodeTrainer
+from eva_graph_training.stages.run import StageRun, Trained, run_stage
+from eva_graph_training.stages.start import require_whole
+
+FRAME_BYTES = 8 * 2**30
+"""Frames of rollouts are kept for rewards and logs of the step; the oldest go first."""
+
+
+class CheckedGrpo(StageTrainer, RolloutSightCheck, EpisodeTrainer):
+    """Rollouts in environments, verified as they are made."""
+
+
+class CheckedReplay(StageTrainer, CheckedExactRollouts):
+    """Rollouts of the graph, verified as they come in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrpoParts:
+    """What a source of live rollouts is built from.
+
+    Attributes:
+        run: the stage; `run.folder.path` may hold its files, `run.recipe` all settings.
+        model: the model that is trained: its weights are those to play with.
+        processor: its processor, prepared.
+        room: token limits of a rollout.
+    """
+
+    run: StageRun
+    model: Any
+    processor: ImageOnlyProcessor
+    room: Room
+
+
+SourceFactory: TypeAlias = Callable[[GrpoParts], RolloutSource]
+
+
+def train_grpo(recipe: Recipe, source: SourceFactory | None = None) -> Trained:
+    """Train the recipe's third stage; see `run_stage`.
+
+    Args:
+        recipe: all settings.
+        source: for engine `graph`: makes what plays the rollouts; None: those that an export of
+            the stage's data recorded.
+
+    Raises:
+        EvaGraphError: the recipe, the data or the start cannot be used; one line each.
+    """
+    return run_stage(recipe, "grpo", partial(grpo_trainer, source=source))
+
+
+def grpo_trainer(run: StageRun, source: SourceFactory | None = None) -> Trainer:
+    """The stage's trainer, ready to train; raises as `train_grpo` does."""
+    require_whole(run.start)
+    room = Room.of(run.recipe, run.start)
+    config = run.arguments(GRPOConfig, **own_arguments(run.recipe, room))
+    processor = prepare_processor(run.processor())
+    if run.recipe.grpo.generation.engine != "graph":
+        return _playing(run, config, room, processor)
+    if source is None:
+        return _recorded(run, config, processor)
+    return _live(run, config, room, processor, source)
+
+
+def _playing(
+    run: StageRun, config: GRPOConfig, room: Room, processor: ImageOnlyProcessor
+) -> Trainer:
+    videos = OpenVideos()
+    environment = partial(
+        VideoEnvironment,
+        store=FrameStore(run.folder.path / "frames", max_bytes=FRAME_BYTES),
+        videos=videos,
+        limits=room.limits(run.recipe, run.start),
+        tools=run.recipe.episode.tools,
+        artifacts=run.folder.path / "artifacts",
+    )
+    rewards = _rewards(run, config)
+    rows = _rows(run, room, processor, videos)
+    model = run.model()
+    if not config.use_vllm:
+        suppress_foreign_tokens(config, model, processor)
+    with _experimental():
+        trainer: Trainer = CheckedGrpo(
+            context_tokens=room.context_tokens,
+            environment_factory=environment,
+            reward_funcs=rewards,
+            train_dataset=rows,
+            **_common(run, config, model, processor),
+        )
+    return trainer
+
+
+def _live(
+    run: StageRun,
+    config: GRPOConfig,
+    room: Room,
+    processor: ImageOnlyProcessor,
+    source: SourceFactory,
+) -> Trainer:
+    rewards = _rewards(run, config)
+    rows = _rows(run, room, processor, OpenVideos())
+    model = run.model()
+    parts = GrpoParts(run=run, model=model, processor=processor, room=room)
+    with _experimental():
+        trainer: Trainer = CheckedReplay(
+            source=source(parts),
+            reward_funcs=rewards,
+            train_dataset=rows,
+            **_common(run, config, model, processor),
+        )
+    return trainer
+
+
+def _recorded(run: StageRun, config: GRPOConfig, processor: ImageOnlyProcessor) -> Trainer:
+    file = _rollouts_file(run.recipe.sources("grpo"))
+    recorded = RecordedRollouts.load(file, per_prompt=run.recipe.grpo.rollouts)
+    prompts = recorded.prompts()
+    if run.devices.first:
+        run.console.print(f"grpo: {len(prompts)} prompts, {recorded.left_out} rollouts left out")
+        run.begin({"data": {"rows": len(prompts), "left_out": recorded.left_out}})
+    PartialState().wait_for_everyone()
+    with _experimental():
+        trainer: Trainer = CheckedReplay(
+            source=recorded,
+            reward_funcs=recorded_reward,
+            train_dataset=prompts,
+            **_common(run, config, run.model(), processor),
+        )
+    return trainer
+
+
+def _common(
+    run: StageRun, config: GRPOConfig, model: Any, processor: ImageOnlyProcessor
+) -> dict[str, Any]:
+    return {
+        "checks": run.stage.checks,
+        "model": model,
+        "args": config,
+        "processing_class": processor,
+        "callbacks": [*run.callbacks(), WholeGenerations()],
+    }
+
+
+def _rewards(run: StageRun, config: GRPOConfig) -> list[Any]:
+    """The recipe's terms; their weights go into the configuration."""
+    settings = run.recipe.grpo.rewards
+    rewards = reward_functions(settings, judge_of(settings, run.recipe.model))
+    config.reward_weights = rewards.weights
+    return list(rewards.functions)
+
+
+def _rows(run: StageRun, room: Room, processor: ImageOnlyProcessor, videos: OpenVideos) -> Dataset:
+    """The stage's questions as rows; the first process makes them for all."""
+    if run.devices.first:
+        maker = RowMaker(
+            processor=processor,
+            videos=videos,
+            dialect=EvaDialect(),
+            episode=run.recipe.episode,
+            context_tokens=room.context_tokens,
+        )
+        hidden = run.console.quiet or not run.console.is_terminal
+        with Progress(console=run.console, transient=True, disable=hidden) as progress:
+            counts = write_rows(run.recipe.sources("grpo"), run.folder.rows, maker, progress)
+        for line in counts.lines():
+            run.console.print(f"grpo: {line}", markup=False)
+        run.begin({"data": counts.to_json()})
+    PartialState().wait_for_everyone()
+    return Dataset.from_file(str(run.folder.rows))
+
+
+def _rollouts_file(paths: Sequence[Path]) -> Path:
+    for path in paths:
+        file = path / f"train{ROLLOUTS}.parquet"
+        if file.is_file():
+            return file
+    raise RecipeError(
+        "grpo.generation.engine: graph needs a source of rollouts, or in grpo.data what "
+        "`eva-graph export --to trl-grpo` wrote of a run with token ids"
+    )
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """TRL warns that environments and rollout functions may change; the version is pinned."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="You are using '", category=UserWarning)
+        yield
