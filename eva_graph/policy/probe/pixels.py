@@ -152,10 +152,8 @@ def _patch_pixels(tokens_between: int) -> int | None:
 
 
 def _cached(again: Heard) -> Found:
-    usage = (again.reply or {}).get("usage") or {}
-    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    if not isinstance(cached, int):
+    cached = again.completion.cached_tokens if again.completion else None
+    if cached is None:
         return found("cached_tokens", "no", "usage does not tell what came from a prefix cache")
     told = f"{cached} of {again.prompt_tokens} tokens of a repeated prompt came from a cache"
     return found("cached_tokens", "yes", told)
