@@ -78,6 +78,7 @@ def evaluate(
     from rich.console import Console
 
     from eva_graph.commands.choices import one_of
+    from eva_graph.commands.log_once import warnings_once
     from eva_graph.commands.run_table import output_console
     from eva_graph.evaluation import (
         EvaluationPlan,
@@ -110,14 +111,15 @@ def evaluate(
     plan = EvaluationPlan.of(settings, annotations, videos)
     news.print("\n".join(LoadSummary.of(plan.questions).lines()), markup=False, soft_wrap=True)
     asker = make_asker(settings, chosen, out, isolated=isolated)
-    report = run_evaluation(
-        plan,
-        out,
-        partial(ask_videos, asker=asker, concurrency=concurrency),
-        retry_errors=retry_errors,
-        judge=None if judge is None else resolve_policy(judge, model=judge_model),
-        console=news,
-    )
+    with warnings_once(news):
+        report = run_evaluation(
+            plan,
+            out,
+            partial(ask_videos, asker=asker, concurrency=concurrency),
+            retry_errors=retry_errors,
+            judge=None if judge is None else resolve_policy(judge, model=judge_model),
+            console=news,
+        )
     if as_json:
         print(json.dumps(report.to_json()))
     else:
