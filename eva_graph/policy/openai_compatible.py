@@ -193,7 +193,7 @@ class OpenAIPolicy:
     def _ask(self) -> ServedModel:
         with self._asking:
             if self._served is None:
-                served = run_blocking(lambda: _served_model(self._server, self._model))
+                served = run_blocking(lambda: _models(self._server, self._model))
                 self._limits = served_limits(served.root)
                 self._served = served
             return self._served
@@ -229,26 +229,30 @@ class OpenAIPolicy:
         return body | self._extra_body
 
 
-async def _served_model(server: Server, wanted: str | None) -> ServedModel:
+async def _models(server: Server, wanted: str | None) -> ServedModel:
     async with Exchange(server) as exchange:
-        try:
-            return read_models(await exchange.get("/models"), wanted)
-        except (Refused, PolicyProtocolError):
-            if wanted is None:
-                raise
-            return ServedModel(name=wanted)
+        return await _served_model(exchange, wanted)
+
+
+async def _served_model(exchange: Exchange, wanted: str | None) -> ServedModel:
+    try:
+        return read_models(await exchange.get("/models"), wanted)
+    except (Refused, PolicyProtocolError):
+        if wanted is None:
+            raise
+        return ServedModel(name=wanted)
 
 
 async def _probed(
     server: Server, wanted: str | None, extra_body: Mapping[str, Any]
 ) -> ServerReport:
-    try:
-        served = await _served_model(
-            replace(server, deadline_seconds=server.timeout_seconds), wanted
-        )
-    except PolicyError as error:
-        return unreachable(server, wanted, error)
-    return await probe_server(server, served, extra_body)
+    async with Exchange(replace(server, deadline_seconds=server.timeout_seconds)) as exchange:
+        try:
+            served = await _served_model(exchange, wanted)
+        except PolicyError as error:
+            return replace(unreachable(server, wanted, error), requests=exchange.requests)
+    report = await probe_server(server, served, extra_body)
+    return replace(report, requests=report.requests + exchange.requests)
 
 
 def _continues(request: PolicyRequest) -> bool:

@@ -46,7 +46,7 @@ async def probe_server(
         context_tokens=served.context_tokens,
         without=asking.manners.without,
         length_field=asking.manners.length_field,
-        requests=1 + asking.requests,  # the list of models was asked for
+        requests=asking.requests,
         seconds=time.monotonic() - started,
     )
 
@@ -57,7 +57,6 @@ def unreachable(server: Server, model: str | None, error: PolicyError) -> Server
         base_url=server.base_url,
         model=model or "",
         found=(found("chat", "no", str(error)),),
-        requests=error.requests,
     )
 
 
