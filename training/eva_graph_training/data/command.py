@@ -226,3 +226,65 @@ def kto(
         counts = build_kto(plan, sources=[str(one) for one in sources], advance=advance)
     rows = counts.desirable + counts.undesirable
     tell(counts.to_json(), f"{rows} rows, {counts.share:.1%} desirable, in {out}", as_json=as_json)
+
+
+@app.command()
+def rl(
+    questions: Questions,
+    videos: Videos,
+    out: Out,
+    policy: PolicySpec,
+    model: Model = None,
+    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    unseen: Annotated[
+        Path | None, typer.Option(help="Folder of videos without questions, to write new ones on.")
+    ] = None,
+    listing: Annotated[
+        Path | None, typer.Option(help="HD-VILA's listing of the unseen videos; else all of them.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Who writes: server URL or model folder, or world.")
+    ] = None,
+    per_video: Annotated[int, typer.Option(min=1, help="Questions asked for a video.")] = 3,
+    recipe: RecipeName = PAPER_RECIPE,
+    overrides: Set = None,
+    temperature: Temperature = 1.0,
+    seed: Seed = 0,
+    workers: Workers = 4,
+    as_json: Json = False,
+) -> None:
+    """Choose the questions of GRPO: what the policy fails first, with new ones on unseen videos.
+
+    eva-graph data rl q.jsonl --videos videos --policy runs/kto/model --out data/rl
+    """
+    need_train_extra()
+    from eva_graph.errors import InvalidRequest
+    from eva_graph_training.data.rl_plan import RlPlan
+    from eva_graph_training.data.rl_set import build_rl
+    from eva_graph_training.data.sources import read_sources
+    from eva_graph_training.data.unseen import video_files
+    from eva_graph_training.recipe import load_recipe
+
+    if (unseen is None) != (teacher is None) or (listing is not None and unseen is None):
+        raise InvalidRequest("--teacher writes on --unseen videos: give both, or neither")
+    chosen = load_recipe(recipe, overrides or ())
+    sources = sources_of(questions, videos, [form.value for form in layout])
+    asked = read_sources(sources)
+    files, missing = video_files(unseen, listing) if unseen else ([], 0)
+    known = [*(one.video for one in asked), *map(str, files)]
+    plan = RlPlan(
+        out=out,
+        questions=asked,
+        wiring=chosen_wiring(policy, model, chosen, known),
+        context=chosen_context(chosen, temperature),
+        data=chosen.data,
+        teacher=None if teacher is None else chosen_wiring(teacher, None, chosen, known).policy,
+        unseen=files,
+        missing=missing,
+        questions_per_video=per_video,
+        seed=seed,
+        workers=workers,
+    )
+    with progress(videos=len(asked), attempts=None, written=len(files)) as advance:
+        counts = build_rl(plan, sources=[str(one) for one in sources], advance=advance)
+    tell(counts.to_json(), f"{counts.rows.total()} questions in {out}", as_json=as_json)
