@@ -11,7 +11,7 @@ import pytest
 import torch
 import typer
 from accelerate.commands.config.config_args import load_config_from_file
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stage_recipes import tiny
 from transformers import TrainerControl, TrainerState
@@ -30,6 +30,7 @@ from eva_graph_training.train_command import train
 ONE = Devices(count=1, rank=0, on_gpu=False)
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.tuples(st.integers(1, 500), st.booleans()), unique_by=lambda each: each[0]),
     keep=st.integers(1, 4),

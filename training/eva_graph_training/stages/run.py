@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from accelerate import PartialState
 from datasets import Dataset
 from peft import PeftModel
@@ -21,6 +22,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from eva_graph.policy.processor import ImageOnlyProcessor, load_processor
 from eva_graph.trajectory.versions import installed_versions
+from eva_graph_training.errors import TrainingError
 from eva_graph_training.export.row import Form
 from eva_graph_training.recipe import Recipe, Stage, StageName
 from eva_graph_training.stages.arguments import Config, stage_arguments
@@ -206,28 +208,44 @@ def run_stage(recipe: Recipe, name: StageName, build: Callable[[StageRun], Train
     """
     run = StageRun.of(recipe, name)
     if run.state["status"] == "finished" and run.folder.model.is_dir():
-        done = Trained(
-            model=run.folder.model, steps=run.state["steps"], rows=run.state["data"]["rows"],
-            already=True,
-        )  # fmt: skip
-        run.console.print(f"{name} is finished: {done.model}", markup=False)
-        return done
+        return _found(run)
     if run.stage.precision != run.precision:
         run.console.print(f"{name}: there is no GPU here: training in fp32, not bf16")
     if run.resumed is not None:
         run.console.print(f"{name}: goes on from step {run.resumed}")
-    disable_progress_bar()  # of every file that is loaded: ours shows the steps
     begun = time.monotonic()
-    with warnings.catch_warnings():
-        # TRL 1.16 still calls what transformers 5.23 renamed.
-        warnings.filterwarnings(
-            "ignore", r".*gradient_checkpointing.* is deprecated", FutureWarning
-        )
-        trainer = build(run)
-        trainer.remove_callback(PrinterCallback)  # it prints on stdout
-        trainer.train(resume_from_checkpoint=run.resume_from)
+    trainer = _train(run, build)
     save_trained(trainer, run.start, run.folder, run.precision)
     return finish(run, trainer, time.monotonic() - begun)
+
+
+def _found(run: StageRun) -> Trained:
+    """A finished stage."""
+    run.console.print(f"{run.name} is finished: {run.folder.model}", markup=False)
+    return Trained(
+        model=run.folder.model,
+        steps=run.state["steps"],
+        rows=run.state["data"]["rows"],
+        already=True,
+    )
+
+
+def _train(run: StageRun, build: Callable[[StageRun], Trainer]) -> Trainer:
+    disable_progress_bar()  # of every file that is loaded: ours shows the steps
+    renamed = r".*gradient_checkpointing.* is deprecated"
+    with warnings.catch_warnings():
+        # TRL 1.16 still calls what transformers 5.23 renamed.
+        warnings.filterwarnings("ignore", renamed, FutureWarning)
+        trainer = build(run)
+        trainer.remove_callback(PrinterCallback)  # it prints on stdout
+        try:
+            trainer.train(resume_from_checkpoint=run.resume_from)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"out of GPU memory at step {trainer.state.global_step}: lower max_tokens or "
+                f"per_device_batch, or set lora ({str(error).splitlines()[0]})"
+            ) from None
+    return trainer
 
 
 def finish(run: StageRun, trainer: Trainer, seconds: float) -> Trained:
