@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from transformers import TrainerCallback
+from trl_steps import batches_of
 
 from eva_graph.policy.processor import load_model
 from eva_graph_training.recipe import Recipe, load_recipe
 from eva_graph_training.recipe.schema import model_folder
-from eva_graph_training.stages.grpo import grpo_trainer
-from eva_graph_training.stages.run import StageRun
 from eva_graph_training.world.sets import WorldSetPlan, video_file, world_set
 
 EVERY_STEP = "grpo.save_every_minutes=1.0e-9"
@@ -68,14 +67,14 @@ def small(work: Path, start: Path, data: Path, changes: Sequence[str] = ()) -> R
     )  # fmt: skip
 
 
-def stopped_after(steps: int, recipe: Recipe) -> Any:
-    """Train some steps, leave it at that, and return the trainer."""
+def stopped_after(steps: int, trainer: Any) -> list[dict[str, Any]]:
+    """Train some steps and leave it at that; the batches of rollouts that were made."""
 
     class Stop(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             control.should_training_stop = state.global_step >= steps
 
-    trainer: Any = grpo_trainer(StageRun.of(recipe, "grpo"))
     trainer.add_callback(Stop())
+    batches = batches_of(trainer)
     trainer.train()
-    return trainer
+    return batches
