@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +14,8 @@ import typer
 from eva_graph.errors import PolicyError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from eva_graph.policy.protocol import Policy
 
 
@@ -111,7 +115,7 @@ def evaluate(
     plan = EvaluationPlan.of(settings, annotations, videos)
     news.print("\n".join(LoadSummary.of(plan.questions).lines()), markup=False, soft_wrap=True)
     asker = make_asker(settings, chosen, out, isolated=isolated)
-    with warnings_once(news):
+    with warnings_once(news), _told_to_go_on(news):
         report = run_evaluation(
             plan,
             out,
@@ -125,6 +129,15 @@ def evaluate(
     else:
         output_console().print(render_report(report))
     news.print(str(out / "report.html"), markup=False, soft_wrap=True, style="dim")
+
+
+@contextmanager
+def _told_to_go_on(news: Console) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        news.print("stopped: the same command goes on from here")
+        raise
 
 
 def _model_name(policy: Policy, run: Path) -> str:

@@ -67,10 +67,12 @@ class EvaluationPlan(BaseModel):
         """The plan that the settings make of an annotation file and a folder of videos.
 
         Raises:
-            InvalidRequest, MissingExtra: as `load_questions` and `sampled`.
+            InvalidRequest, MissingExtra: as `load_questions` and `sampled`; a path that is no text.
         """
         loaded = load_questions(settings.benchmark, annotations, videos, profile=settings.profile)
         chosen = sampled(loaded, settings.limit, seed=settings.seed)
+        for question in chosen:
+            _check_text(question.video, question.subtitles or "")
         return cls(settings=settings, questions=tuple(chosen))
 
     def save(self, run: Path) -> None:
@@ -132,6 +134,13 @@ class EvaluationPlan(BaseModel):
                 f"{run} was begun with other questions, {changed}: the annotations have changed; "
                 "give another --out"
             )
+
+
+def _check_text(*paths: str) -> None:
+    """A run is read on other machines: what their file systems call bytes has no place in it."""
+    for path in paths:
+        if any("\ud800" <= letter <= "\udfff" for letter in path):
+            raise InvalidRequest(f"{path!r} is not valid Unicode text: rename the file or folder")
 
 
 def _option(name: str) -> str:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openai_server import OpenAIServer, Reply
+import pytest
+from openai_server import Fault, OpenAIServer, Reply
 from small_benchmark import answers_asked, make_benchmark, number_of, reply_to
 
-from eva_graph.trajectory import RunStore, require_sound
+from eva_graph.evaluation import (
+    Asker,
+    EvalQuestion,
+    EvaluationPlan,
+    EvaluationRun,
+    EvaluationSettings,
+    ask_videos,
+    evaluate,
+    make_asker,
+)
+from eva_graph.testing import ScriptedPolicy
+from eva_graph.trajectory import RunStore, Trajectory, require_sound
+from eva_graph_tools import StoreError
 
 Command = Callable[..., tuple[dict[str, Any], str]]
 TORN = {"video": "torn", "question": "Question number 50: what?", "answer": "red"}
@@ -83,3 +101,49 @@ def test_nothing_can_be_asked(tmp_path: Path, command: Command) -> None:
         report, said = command(*arguments, "--out", tmp_path / "run")
     assert report == {}
     assert "none of the 1 videos was found (the first is gone)" in said
+
+
+class FullDisk:
+    """Asks as the agent does, until the disk is full."""
+
+    def __init__(self, asker: Asker, good: int) -> None:
+        self._asker = asker
+        self._left = good
+        self.videos = asker.videos
+        self.check = asker.check
+
+    async def ask(self, question: EvalQuestion) -> Trajectory:
+        self._left -= 1
+        if self._left < 0:
+            raise StoreError("frames cannot be kept: the disk is full")
+        return await self._asker.ask(question)
+
+
+def test_what_no_question_survives_ends_the_evaluation_in_one_error(tmp_path: Path) -> None:
+    benchmark, run = make_benchmark(tmp_path, videos=2, questions=3), tmp_path / "run"
+    policy = ScriptedPolicy(["<answer>A</answer>"])
+    settings = EvaluationSettings(benchmark="custom", model="scripted")
+    plan = EvaluationPlan.of(settings, Path(benchmark[1]), Path(benchmark[3]))
+    asker = make_asker(settings, policy, run)
+    with pytest.raises(StoreError, match="the disk is full"):
+        evaluate(plan, run, partial(ask_videos, asker=FullDisk(asker, 2), concurrency=1))
+    assert [row.asked for row in EvaluationRun(run).rows()] == [True] * 2 + [False] * 4
+    report = evaluate(plan, run, partial(ask_videos, asker=asker, concurrency=3))
+    assert report.accuracy.questions == 6
+    assert len(policy.requests) == 6
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    benchmark = make_benchmark(tmp_path, videos=1, questions=1)
+    with OpenAIServer(reply_to, faults=Fault.HANG) as server:
+        command = [*benchmark, "--policy", server.base_url, "--out", str(tmp_path / "run")]
+        program = [sys.executable, "-m", "eva_graph.cli", "eval", "custom", *command]
+        process = subprocess.Popen(program, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+        while not server.requests:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        server.released.set()
+        out, said = process.communicate()
+    assert process.returncode == 130
+    assert out == b""
+    assert b"stopped: the same command goes on" in said
