@@ -90,18 +90,26 @@ def progress(**totals: int | None) -> Iterator[Callable[[str], None]]:
 
 
 def tell(counts: Mapping[str, Any], summary: str, *, as_json: bool) -> None:
-    """Counts as one JSON object on stdout, or what they say on stderr."""
+    """Counts as one JSON object on stdout, or one a line on stderr; what was made, on stderr."""
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(counts))
-    for name, value in counts.items() if not as_json else ():
-        parts = value.items() if isinstance(value, dict) else [("", value)]
-        for part, number in parts:
-            label = f"{name.replace('_', ' ')}{': ' if part else ''}{part}"
-            console.print(f"{number:>7}  {label}", markup=False)
+    for label, number in () if as_json else _flat(counts):
+        console.print(f"{number:>7}  {label.replace('_', ' ')}", markup=False)
     console.print(summary, markup=False)
+
+
+def _flat(value: Any, label: str = "") -> Iterator[tuple[str, Any]]:
+    """Every number of nested counts, labelled by the names above it."""
+    if isinstance(value, list):
+        value = {str(place): each for place, each in enumerate(value, start=1)}
+    if not isinstance(value, Mapping):
+        yield label, value
+        return
+    for name, each in value.items():
+        yield from _flat(each, f"{label}: {name}" if label else name)
 
 
 def _one_each(option: str, given: Sequence[_One], files: int) -> list[_One]:

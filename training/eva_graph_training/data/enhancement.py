@@ -23,7 +23,7 @@ from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameStore, ToolError
 from eva_graph_training.data.blind import BlindCheck
 from eva_graph_training.data.ledger import Ledger
-from eva_graph_training.data.likeness import same_question
+from eva_graph_training.data.likeness import plain_words, shared_words
 from eva_graph_training.data.overview import overview
 from eva_graph_training.data.parallel import side_by_side
 from eva_graph_training.data.tasks import Task, drawn
@@ -33,6 +33,7 @@ from eva_graph_training.data.writing import Failure, Written, read_reply, writin
 
 EXAMPLES_SHOWN: Final = 8
 _MAX_NEW_TOKENS: Final = 1024
+_MOSTLY_SHARED: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,18 +200,28 @@ def _take(
     reading = read_reply(text, count=writer.questions_per_video)
     done.left_out += reading.refused
     done.written += len(reading.written)
-    kept: list[str] = []
+    kept: list[Written] = []
     for place, one in enumerate(reading.written):
         question = _question(done.number, video, place, one)
         if len(done.tasks) >= wanted:
             done.left_out["more than the round needs"] += 1
-        elif any(same_question(one.question, other) for other in kept):
+        elif any(_same(one, other) for other in kept):
             done.left_out["asks the same as another one"] += 1
         elif _is_blind(writer, blind, question):
             done.left_out["answered without the video"] += 1
         else:
-            kept.append(one.question)
+            kept.append(one)
             done.tasks.append(Task(question=question, video_id=video.video_id))
+
+
+def _same(one: Written, other: Written) -> bool:
+    """Whether two questions on one video ask the same.
+
+    One word may make the difference ("red", "blue"); then the answers tell.
+    """
+    shared = shared_words(one.question, other.question)
+    same_answer = plain_words(one.answer) == plain_words(other.answer)
+    return shared == 1 or (same_answer and shared >= _MOSTLY_SHARED)
 
 
 def _question(number: int, video: UnseenVideo, place: int, one: Written) -> EvalQuestion:

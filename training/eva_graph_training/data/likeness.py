@@ -47,7 +47,7 @@ class Rarity:
         )
 
 
-def same_question(one: str, other: str, *, share: float = 0.8) -> bool:
-    """Whether two texts ask the same: that share of all their words stands in both."""
+def shared_words(one: str, other: str) -> float:
+    """Share of all the words of two texts that stands in both; 1 for two without words."""
     mine, theirs = set(plain_words(one)), set(plain_words(other))
-    return len(mine & theirs) >= share * len(mine | theirs)
+    return len(mine & theirs) / len(mine | theirs) if mine | theirs else 1.0
