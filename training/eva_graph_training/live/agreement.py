@@ -22,7 +22,7 @@ from eva_graph_training.export.frames import open_frame
 from eva_graph_training.rollouts import Rollout
 from eva_graph_training.stages.devices import Precision
 
-BOUNDS: Mapping[Precision, float] = {"fp32": 0.01, "bf16": 0.1}
+BOUNDS: Mapping[Precision, float] = {"fp32": 0.002, "bf16": 0.1}
 """Largest mean difference of log-probabilities that passes."""
 
 

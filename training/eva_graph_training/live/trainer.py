@@ -16,8 +16,10 @@ import torch
 from trl import GRPOTrainer
 
 from eva_graph_training.live.agreement import BOUNDS, agreement
+from eva_graph_training.live.playing import GraphRollouts
 from eva_graph_training.live.push import VllmWeights
 from eva_graph_training.live.weights import write_weights
+from eva_graph_training.rewards.metrics import rollout_metrics
 from eva_graph_training.rollouts import ExactRolloutTrainer, Rollout
 from eva_graph_training.stages.devices import Precision
 from eva_graph_training.stages.start import DTYPES
@@ -47,6 +49,7 @@ class LiveRolloutTrainer(ExactRolloutTrainer):
     this process, later on one of each generation.
 
     Args:
+        source: plays on that server.
         pushed: the server.
         kwargs: `ExactRolloutTrainer`'s.
 
@@ -54,16 +57,22 @@ class LiveRolloutTrainer(ExactRolloutTrainer):
         TrainingError: the server does not take the weights, or disagrees with the trainer.
     """
 
-    def __init__(self, *, pushed: Pushed, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, source: GraphRollouts, pushed: Pushed, **kwargs: Any) -> None:
+        super().__init__(source=source, **kwargs)
+        self._graph = source
         self._pushed = pushed
 
     def _replay(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
-        first = self._pushed.step is None
+        first, before = self._pushed.step is None, self._graph.played
         self._push()
-        played = super()._replay(prompts, trainer)
+        replayed = super()._replay(prompts, trainer)
         self._compare(self._playing if first else self._playing[:1])
-        return played
+        played = self._graph.played - before
+        self._log_metric("server/played_again", (played - len(self._playing)) / played)
+        attempts = [each.attempt for each in self._playing if each.attempt is not None]
+        for name, value in rollout_metrics(attempts).items():
+            self._log_metric(name, value)
+        return replayed
 
     def _push(self) -> None:
         step, pushed = self.state.global_step, self._pushed

@@ -122,6 +122,8 @@ class GenerationSettings(Settings):
     `graph`: the agent's graph plays against `server`, which gets the weights by `reload_weights`.
     `vllm-colocate` is named only to be refused: TRL 1.16 expands image tokens twice there."""
     server: str | None = None
-    """URL of the server, for `vllm-server` and `graph`."""
+    """URL of the server, for `vllm-server` and `graph` (without one: recorded rollouts)."""
+    concurrency: Count = 32
+    """Episodes at once in each process, for `graph`."""
     temperature: Positive = 1.0
     top_p: Annotated[float, Field(gt=0, le=1)] = 1.0

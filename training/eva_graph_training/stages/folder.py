@@ -11,20 +11,22 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eva_graph_training.errors import RecipeError, TrainingError
 from eva_graph_training.recipe import Recipe, StageName
 
-_CHANGES_NOTHING = frozenset(
+_CHANGES_NOTHING: Mapping[str, Any] = MappingProxyType(
     {
-        "save_every_minutes",
-        "keep_checkpoints",
-        "log_every_steps",
-        "trackers",
-        "transcripts",
-        "held_out",
-        "checks",
+        "save_every_minutes": True,
+        "keep_checkpoints": True,
+        "log_every_steps": True,
+        "trackers": True,
+        "transcripts": True,
+        "held_out": True,
+        "checks": True,
+        "generation": {"server": True, "concurrency": True},
     }
 )
 """Settings that leave the trained weights as they are: they may change between two runs."""
@@ -101,7 +103,7 @@ class StageFolder:
 
 def settings_of(recipe: Recipe, name: StageName) -> dict[str, Any]:
     """Everything that the trained weights depend on, as plain JSON."""
-    stage = recipe.stage(name).model_dump(mode="json", exclude=set(_CHANGES_NOTHING))
+    stage = recipe.stage(name).model_dump(mode="json", exclude=dict(_CHANGES_NOTHING))
     return stage | {
         "start": str(recipe.start(name)),
         "data": list(map(str, recipe.sources(name))),

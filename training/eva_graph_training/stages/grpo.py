@@ -2,19 +2,19 @@
 
 The policy that is trained plays them itself (`transformers`), or TRL's vLLM server does
 (`vllm-server`), in `VideoEnvironment`s; or the graph plays them and brings their exact token ids
-(`graph`, see `GrpoParts`). Frames are kept in `<work>/grpo/frames`. The reference of the KL term is
-the stage's start.
+(`graph`): live on a vLLM server that gets the weights (`eva_graph_training.live`), or as an export
+recorded them. Frames are kept in `<work>/grpo/frames`, or with the episodes in
+`<work>/grpo/rollouts`. The reference of the KL term is the stage's start.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from accelerate import PartialState
 from datasets import Dataset
@@ -31,10 +31,12 @@ from eva_graph_training.env import VideoEnvironment
 from eva_graph_training.errors import RecipeError
 from eva_graph_training.export.trl_grpo import ROLLOUTS
 from eva_graph_training.format import prepare_processor
+from eva_graph_training.live.stage import live_parts
+from eva_graph_training.live.trainer import LiveRolloutTrainer
 from eva_graph_training.recipe import Recipe
 from eva_graph_training.rewards.functions import reward_functions
 from eva_graph_training.rewards.scoring import judge_of
-from eva_graph_training.rollouts import RecordedRollouts, RolloutSource, recorded_reward
+from eva_graph_training.rollouts import RecordedRollouts, recorded_reward
 from eva_graph_training.stages.checkpoints import StageTrainer
 from eva_graph_training.stages.grpo_arguments import (
     Room,
@@ -56,54 +58,34 @@ class CheckedGrpo(StageTrainer, RolloutSightCheck, EpisodeTrainer):
 
 
 class CheckedReplay(StageTrainer, CheckedExactRollouts):
-    """Rollouts of the graph, verified as they come in."""
+    """Recorded rollouts of the graph, verified as they come in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GrpoParts:
-    """What a source of live rollouts is built from.
-
-    Attributes:
-        run: the stage; `run.folder.path` may hold its files, `run.recipe` all settings.
-        model: the model that is trained: its weights are those to play with.
-        processor: its processor, prepared.
-        room: token limits of a rollout.
-    """
-
-    run: StageRun
-    model: Any
-    processor: ImageOnlyProcessor
-    room: Room
+class CheckedLive(StageTrainer, CheckedExactRollouts, LiveRolloutTrainer):
+    """Rollouts that the graph plays on a server with the trainer's weights, verified likewise."""
 
 
-SourceFactory: TypeAlias = Callable[[GrpoParts], RolloutSource]
-
-
-def train_grpo(recipe: Recipe, source: SourceFactory | None = None) -> Trained:
+def train_grpo(recipe: Recipe) -> Trained:
     """Train the recipe's third stage; see `run_stage`.
-
-    Args:
-        recipe: all settings.
-        source: for engine `graph`: makes what plays the rollouts; None: those that an export of
-            the stage's data recorded.
 
     Raises:
         EvaGraphError: the recipe, the data or the start cannot be used; one line each.
     """
-    return run_stage(recipe, "grpo", partial(grpo_trainer, source=source))
+    return run_stage(recipe, "grpo", grpo_trainer)
 
 
-def grpo_trainer(run: StageRun, source: SourceFactory | None = None) -> Trainer:
+def grpo_trainer(run: StageRun) -> Trainer:
     """The stage's trainer, ready to train; raises as `train_grpo` does."""
     require_whole(run.start)
     room = Room.of(run.recipe, run.start)
     config = run.arguments(GRPOConfig, **own_arguments(run.recipe, room))
     processor = prepare_processor(run.processor())
-    if run.recipe.grpo.generation.engine != "graph":
+    generation = run.recipe.grpo.generation
+    if generation.engine != "graph":
         return _playing(run, config, room, processor)
-    if source is None:
+    if generation.server is None:
         return _recorded(run, config, processor)
-    return _live(run, config, room, processor, source)
+    return _live(run, config, room, processor)
 
 
 def _playing(
@@ -134,20 +116,15 @@ def _playing(
     return trainer
 
 
-def _live(
-    run: StageRun,
-    config: GRPOConfig,
-    room: Room,
-    processor: ImageOnlyProcessor,
-    source: SourceFactory,
-) -> Trainer:
+def _live(run: StageRun, config: GRPOConfig, room: Room, processor: ImageOnlyProcessor) -> Trainer:
     rewards = _rewards(run, config)
     rows = _rows(run, room, processor, OpenVideos())
     model = run.model()
-    parts = GrpoParts(run=run, model=model, processor=processor, room=room)
+    parts = live_parts(run, run.recipe.grpo.generation, processor, room, model)
     with _experimental():
-        trainer: Trainer = CheckedReplay(
-            source=source(parts),
+        trainer: Trainer = CheckedLive(
+            source=parts.source,
+            pushed=parts.pushed,
             reward_funcs=rewards,
             train_dataset=rows,
             **_common(run, config, model, processor),
@@ -219,8 +196,8 @@ def _rollouts_file(paths: Sequence[Path]) -> Path:
         if file.is_file():
             return file
     raise RecipeError(
-        "grpo.generation.engine: graph needs a source of rollouts, or in grpo.data what "
-        "`eva-graph export --to trl-grpo` wrote of a run with token ids"
+        "grpo.generation.engine: graph needs grpo.generation.server, where it plays, or in "
+        "grpo.data what `eva-graph export --to trl-grpo` wrote of a run with token ids"
     )
 
 
