@@ -19,7 +19,7 @@ def test_vllm_serves_what_was_trained_and_merged(
 ) -> None:
     recipe = tiny(tmp_path, model_folder, [scripted], lora=LORA, epochs=1, learning_rate=1e-2)
     model = train_sft(recipe).model
-    context = Context(max_turns=2, max_new_tokens=24)
+    context = Context(max_turns=2, max_new_tokens=64)
     here = VideoAgent(policy=str(model), context=context).run(clips[0], "Which colour?")
     frames = tmp_path / "frames"
     frames.mkdir()
