@@ -112,6 +112,7 @@ def make_asker(
         max_turns=settings.max_turns,
         max_new_tokens=settings.max_new_tokens,
         look_budget=settings.look_budget,
+        episode_visual_budget=settings.episode_visual_budget,
         calls=settings.calls,
     )
     chosen: dict[str, Any] = {

@@ -40,6 +40,7 @@ class EvaluationSettings(BaseModel):
     max_turns: int = 6
     max_new_tokens: int = 2048
     look_budget: int = 12_000
+    episode_visual_budget: int | None = None
     limit: int | None = None
     seed: int = 0
 

@@ -10,6 +10,7 @@ trained with (`folder`). `run_stage` puts them in order; each stage only builds 
     <work>/<stage>/log.jsonl        every logged value; tensorboard/ the same
     <work>/<stage>/adapter/         with LoRA: the adapter alone
     <work>/<stage>/model/           the trained model, whole
+    <work>/<stage>/report.html      how it went (`eva_graph_training.stage_report`)
 """
 
 from __future__ import annotations

@@ -70,6 +70,11 @@ class StageFolder:
         """What is trained here, and how far it is."""
         return self.path / "stage.json"
 
+    @property
+    def report(self) -> Path:
+        """The page that says how it went; written last."""
+        return self.path / "report.html"
+
     def read(self) -> dict[str, Any] | None:
         """The content of `stage.json`, or None where nothing was begun.
 

@@ -25,6 +25,8 @@ from eva_graph.trajectory.versions import installed_versions
 from eva_graph_training.errors import TrainingError
 from eva_graph_training.export.row import Form
 from eva_graph_training.recipe import Recipe, Stage, StageName
+from eva_graph_training.stage_report import held_out_questions, report_stage
+from eva_graph_training.stage_report.facts import machine
 from eva_graph_training.stages.arguments import Config, stage_arguments
 from eva_graph_training.stages.checkpoints import Checkpoints, TimedCheckpoints
 from eva_graph_training.stages.devices import Devices, Precision
@@ -209,6 +211,7 @@ def run_stage(recipe: Recipe, name: StageName, build: Callable[[StageRun], Train
     run = StageRun.of(recipe, name)
     if run.state["status"] == "finished" and run.folder.model.is_dir():
         return _found(run)
+    held_out_questions(name, run.stage)  # a broken file is found now, not after hours
     if run.stage.precision != run.precision:
         run.console.print(f"{name}: there is no GPU here: training in fp32, not bf16")
     if run.resumed is not None:
@@ -216,12 +219,17 @@ def run_stage(recipe: Recipe, name: StageName, build: Callable[[StageRun], Train
     begun = time.monotonic()
     trainer = _train(run, build)
     save_trained(trainer, run.start, run.folder, run.precision)
-    return finish(run, trainer, time.monotonic() - begun)
+    trained = finish(run, trainer, time.monotonic() - begun)
+    del trainer  # the report loads models: there must be room for them
+    report_stage(run)
+    return trained
 
 
 def _found(run: StageRun) -> Trained:
-    """A finished stage."""
+    """A finished stage; its report is written where that failed."""
     run.console.print(f"{run.name} is finished: {run.folder.model}", markup=False)
+    if not run.folder.report.is_file():
+        report_stage(run)
     return Trained(
         model=run.folder.model,
         steps=run.state["steps"],
@@ -264,7 +272,8 @@ def finish(run: StageRun, trainer: Trainer, seconds: float) -> Trained:
         seconds=seconds,
     )
     if run.devices.first:
-        run.folder.write(run.state | {"status": "finished", "steps": trained.steps})
+        ended = {"seconds": round(seconds, 1), "machine": machine()}
+        run.folder.write(run.state | {"status": "finished", "steps": trained.steps} | ended)
         run.folder.rows.unlink(missing_ok=True)
         run.console.print(
             f"{run.name}: {trained.steps} steps on {trained.rows} rows; {trained.model}",
