@@ -156,7 +156,7 @@ def test_a_killed_build_goes_on(asked: Path, two_clips: Sequence[Path], requests
 def test_what_cannot_be_built_says_why(
     asked: Path, two_clips: Sequence[Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(EvaGraphError, match="go together"):
+    with pytest.raises(EvaGraphError, match="questions and --policy go together"):
         build("kto", str(asked), "--out", str(tmp_path / "a"))
     with pytest.raises(EvaGraphError, match="give --run, or questions"):
         build("kto", "--out", str(tmp_path / "a"))

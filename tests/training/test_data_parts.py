@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from data_sets import SEED, colour_rows, teacher, write_questions
 from episodes import TWO_LOOKS, answer, look, span
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai_server import Fault, OpenAIServer
 from typer.testing import CliRunner
@@ -33,7 +33,10 @@ from eva_graph_training.errors import DataError
 WORDS = st.frozensets(st.sampled_from(["who", "waves", "red", "door", "when", "opens"]))
 
 
-@given(st.lists(st.dictionaries(st.text(max_size=3), st.integers())), st.integers(0, 400))
+@settings(max_examples=25)
+@given(
+    st.lists(st.dictionaries(st.text(max_size=3), st.integers()), max_size=6), st.integers(0, 200)
+)
 def test_a_ledger_cut_anywhere_keeps_its_whole_lines(
     tmp_path_factory: pytest.TempPathFactory, rows: Sequence[dict[str, int]], cut: int
 ) -> None:

@@ -161,9 +161,8 @@ def test_experiences_of_other_videos_are_told(tmp_path: Path) -> None:
     assert second["text"].endswith(f"- {SUMMARY}")
 
 
-@pytest.mark.parametrize(
-    "requests", [17, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 9, 26))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("requests", [2, 9, 17, 26])
 def test_a_killed_build_goes_on_and_asks_nothing_twice(
     asked: Path, clip: Path, requests: int
 ) -> None:

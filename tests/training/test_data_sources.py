@@ -139,6 +139,21 @@ def test_several_sources_keep_their_ids_apart(videos: Path, tmp_path: Path) -> N
         read_sources([one, one])
 
 
+def test_without_a_folder_absolute_paths_stand_and_others_lie_beside(videos: Path) -> None:
+    rows = [
+        {"video": str(videos / "817.mp4"), "question": "Who?", "answer": "a sailor"},
+        {"video": "videos/tube/b.mp4", "question": "Who?", "answer": "a sailor"},
+        {"video": "/nowhere/else.mkv", "question": "Who?", "answer": "a sailor"},
+    ]
+    beside = write_questions(videos.parent / "q.jsonl", rows)
+    elsewhere = videos.parent / "other"
+    elsewhere.mkdir()
+    apart = write_questions(elsewhere / "q.jsonl", rows)
+    assert [one.missing for one in read_source("custom", beside)] == [False, False, True]
+    assert [one.missing for one in read_source("custom", apart)] == [False, True, True]
+    assert [one.missing for one in read_source("custom", apart, elsewhere)] == [True, True, True]
+
+
 def test_a_row_of_ones_own_with_an_unknown_field_is_an_error(videos: Path) -> None:
     row = {"video": "817.mp4", "question": "Who?", "anwser": "a sailor"}
     with pytest.raises(InvalidRequest, match="unknown field `anwser`"):

@@ -54,7 +54,8 @@ class MixName(StrEnum):
 
 Questions = Annotated[list[Path], typer.Argument(help="Files of questions, JSON or JSON lines.")]
 Videos = Annotated[
-    list[Path], typer.Option(help="Folder with the videos: one for all files, or one for each.")
+    list[Path] | None,
+    typer.Option(help="Folder with the videos, one or one a file; else paths stand as written."),
 ]
 Layouts = Annotated[
     list[LayoutName], typer.Option(help="Layout of the files: one for all, or one for each.")
@@ -104,9 +105,9 @@ def world(
 @app.command()
 def sft(
     questions: Questions,
-    videos: Videos,
     out: Out,
     policy: PolicySpec,
+    videos: Videos = None,
     model: Model = None,
     layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
     recipe: RecipeName = PAPER_RECIPE,
@@ -165,9 +166,7 @@ def kto(
     run: Annotated[
         list[Path] | None, typer.Option(help="Recorded run to take episodes from; once for each.")
     ] = None,
-    videos: Annotated[
-        list[Path] | None, typer.Option(help="Folder with the videos: one, or one for each file.")
-    ] = None,
+    videos: Videos = None,
     layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
     policy: Annotated[
         str | None, typer.Option(help="Who is resampled: the SFT model's folder or a server URL.")
@@ -201,11 +200,11 @@ def kto(
     from eva_graph_training.recipe import load_recipe
 
     if not run and not questions:
-        raise InvalidRequest("give --run, or questions with --policy and --videos, or both")
-    if bool(questions) != bool(policy) or bool(questions) != bool(videos):
-        raise InvalidRequest("questions, --policy and --videos go together")
+        raise InvalidRequest("give --run, or questions with --policy, or both")
+    if bool(questions) != bool(policy):
+        raise InvalidRequest("questions and --policy go together")
     chosen = load_recipe(recipe, overrides or ())
-    sources = sources_of(questions or [], videos or [], [form.value for form in layout])
+    sources = sources_of(questions or [], videos, [form.value for form in layout])
     asked = read_sources(sources)
     wiring = policy and chosen_wiring(policy, model, chosen, [one.video for one in asked])
     plan = KtoPlan(
@@ -231,9 +230,9 @@ def kto(
 @app.command()
 def rl(
     questions: Questions,
-    videos: Videos,
     out: Out,
     policy: PolicySpec,
+    videos: Videos = None,
     model: Model = None,
     layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
     unseen: Annotated[

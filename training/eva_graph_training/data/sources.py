@@ -45,28 +45,38 @@ _SHORT_TAILS: Final = (
 _LETTER = re.compile(r"\(?([A-Z])\)?(?:[.:)]\s*.*|\s*)", re.DOTALL)
 
 
-def read_source(layout: str, annotations: Path, videos: Path) -> list[EvalQuestion]:
+def read_source(layout: str, annotations: Path, videos: Path | None = None) -> list[EvalQuestion]:
     """The questions of a file, or of all annotation files in a folder.
 
     Args:
         layout: one of `LAYOUTS`.
         annotations: the file or folder.
-        videos: the folder below which the videos lie, at any depth.
+        videos: the folder below which the videos lie, at any depth; what lies elsewhere is
+            missing. None: the folder of `annotations`, and absolute paths as they stand, for files
+            that one wrote oneself.
 
     Raises:
         InvalidRequest: no such file or folder, or a row that asks nothing.
         MissingExtra: a parquet file, and pyarrow is not installed.
     """
-    return read_questions(layout, LAYOUTS[layout], annotations, videos)
+    folder = annotations.parent if videos is None else videos
+    questions = read_questions(layout, LAYOUTS[layout], annotations, folder)
+    return questions if videos else [_found_anywhere(one) for one in questions]
+
+
+def _found_anywhere(one: EvalQuestion) -> EvalQuestion:
+    path = Path(one.video)
+    found = one.missing and path.is_absolute() and path.is_file()
+    return replace(one, missing=False) if found else one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A file of questions, how it is laid out, and the folder with its videos."""
+    """A file of questions, how it is laid out, and the folder with its videos (`read_source`)."""
 
     layout: str
     annotations: Path
-    videos: Path
+    videos: Path | None = None
 
     def __str__(self) -> str:
         return f"{self.annotations.name} ({self.layout})"
