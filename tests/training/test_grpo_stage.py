@@ -140,6 +140,7 @@ def test_what_cannot_be_played_is_one_line(
     assert "no data" in said(scripted, "grpo.data=[]")
     assert "unknown tool 'gaze'" in said(scripted, "episode.tools=[gaze]")
     assert "fills the 20 tokens" in said(scripted, "grpo.max_tokens=20")
+    assert "3 questions can be played, 16 are" in said(scripted, "grpo.batch=16")
     assert "needs grpo.generation.server" in said(scripted, "grpo.generation.engine=graph")
     assert "needs a judge" not in said(nothing, "grpo.rewards.self_verification=true")
 

@@ -28,7 +28,7 @@ from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameStore
 from eva_graph_training.checks.rollouts import CheckedExactRollouts, RolloutSightCheck
 from eva_graph_training.env import VideoEnvironment
-from eva_graph_training.errors import RecipeError
+from eva_graph_training.errors import DataError, RecipeError
 from eva_graph_training.export.trl_grpo import ROLLOUTS
 from eva_graph_training.format import prepare_processor
 from eva_graph_training.live.stage import live_parts
@@ -101,7 +101,7 @@ def _playing(
         artifacts=run.folder.path / "artifacts",
     )
     rewards = _rewards(run, config)
-    rows = _rows(run, room, processor, videos)
+    rows = _rows(run, config, room, processor, videos)
     model = run.model()
     if not config.use_vllm:
         suppress_foreign_tokens(config, model, processor)
@@ -110,15 +110,14 @@ def _playing(
             context_tokens=room.context_tokens,
             environment_factory=environment,
             reward_funcs=rewards,
-            train_dataset=rows,
-            **_common(run, config, model, processor),
+            **_common(run, config, model, processor, rows),
         )
     return trainer
 
 
 def _live(run: StageRun, config: GRPOConfig, room: Room, processor: ImageOnlyProcessor) -> Trainer:
     rewards = _rewards(run, config)
-    rows = _rows(run, room, processor, OpenVideos())
+    rows = _rows(run, config, room, processor, OpenVideos())
     model = run.model()
     parts = live_parts(run, run.recipe.grpo.generation, processor, room, model)
     with _experimental():
@@ -126,8 +125,7 @@ def _live(run: StageRun, config: GRPOConfig, room: Room, processor: ImageOnlyPro
             source=parts.source,
             pushed=parts.pushed,
             reward_funcs=rewards,
-            train_dataset=rows,
-            **_common(run, config, model, processor),
+            **_common(run, config, model, processor, rows),
         )
     return trainer
 
@@ -138,28 +136,38 @@ def _recorded(run: StageRun, config: GRPOConfig, processor: ImageOnlyProcessor) 
     prompts = recorded.prompts()
     if run.devices.first:
         run.console.print(f"grpo: {len(prompts)} prompts, {recorded.left_out} rollouts left out")
+        _require_batch(len(prompts), config)
         run.begin({"data": {"rows": len(prompts), "left_out": recorded.left_out}})
     PartialState().wait_for_everyone()
     with _experimental():
         trainer: Trainer = CheckedReplay(
             source=recorded,
             reward_funcs=recorded_reward,
-            train_dataset=prompts,
-            **_common(run, config, run.model(), processor),
+            **_common(run, config, run.model(), processor, prompts),
         )
     return trainer
 
 
 def _common(
-    run: StageRun, config: GRPOConfig, model: Any, processor: ImageOnlyProcessor
+    run: StageRun, config: GRPOConfig, model: Any, processor: ImageOnlyProcessor, rows: Dataset
 ) -> dict[str, Any]:
     return {
+        "train_dataset": rows,
         "checks": run.stage.checks,
         "model": model,
         "args": config,
         "processing_class": processor,
         "callbacks": [*run.callbacks(), WholeGenerations()],
     }
+
+
+def _require_batch(questions: int, config: Any) -> None:
+    at_once = config.generation_batch_size // config.num_generations
+    if questions < at_once:
+        raise DataError(
+            f"{questions} questions can be played, {at_once} are played at once: add questions, "
+            "or lower grpo.batch"
+        )
 
 
 def _rewards(run: StageRun, config: GRPOConfig) -> list[Any]:
@@ -170,7 +178,9 @@ def _rewards(run: StageRun, config: GRPOConfig) -> list[Any]:
     return list(rewards.functions)
 
 
-def _rows(run: StageRun, room: Room, processor: ImageOnlyProcessor, videos: OpenVideos) -> Dataset:
+def _rows(
+    run: StageRun, config: GRPOConfig, room: Room, processor: ImageOnlyProcessor, videos: OpenVideos
+) -> Dataset:
     """The stage's questions as rows; the first process makes them for all."""
     if run.devices.first:
         maker = RowMaker(
@@ -185,6 +195,7 @@ def _rows(run: StageRun, room: Room, processor: ImageOnlyProcessor, videos: Open
             counts = write_rows(run.recipe.sources("grpo"), run.folder.rows, maker, progress)
         for line in counts.lines():
             run.console.print(f"grpo: {line}", markup=False)
+        _require_batch(counts.rows, config)
         run.begin({"data": counts.to_json()})
     PartialState().wait_for_everyone()
     return Dataset.from_file(str(run.folder.rows))
