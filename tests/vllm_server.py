@@ -30,10 +30,13 @@ SETTINGS = {
 
 
 @contextmanager
-def vllm_serving(folder: Path, *, media: Path, log: Path, context_tokens: int) -> Iterator[str]:
+def vllm_serving(
+    folder: Path, *, media: Path, log: Path, context_tokens: int, training: bool = False
+) -> Iterator[str]:
     """Serve a model folder in float32 with the project's chat template; yields the base URL.
 
-    `media` is where `file://` frames may lie; `log` receives what the server says.
+    `media` is where `file://` frames may lie; `log` receives what the server says; for `training`
+    it takes weights and gives processed log-probabilities, as `eva-graph serve --training` does.
     """
     port = free_port()
     command = [
@@ -44,12 +47,16 @@ def vllm_serving(folder: Path, *, media: Path, log: Path, context_tokens: int) -
         "--allowed-local-media-path", str(media), "--generation-config", "vllm",
         "--gpu-memory-utilization", "0.3",
     ]  # fmt: skip
+    environment = os.environ | SETTINGS
+    if training:
+        command += ["--logprobs-mode", "processed_logprobs"]
+        environment["VLLM_SERVER_DEV_MODE"] = "1"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ | SETTINGS,
+            env=environment,
             start_new_session=True,
         )
     try:
