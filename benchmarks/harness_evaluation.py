@@ -4,7 +4,8 @@
 
 Written from the published description: a thread for each sample; every call starts
 `harness_call.py` (decord opened anew, PNG files), whose pictures go to the server as `file://`
-addresses, which it reads itself; six turns at most; the answer is a letter.
+addresses, which it reads itself; a call over 12,000 visual tokens is reduced by the cube root of
+the excess; six turns at most; the answer is a letter.
 """
 
 import json
@@ -13,15 +14,20 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import av
 from openai import OpenAI
 
 _SYSTEM = "Use Frame Select Tool to Anlysis the video and generate an answer to the question."
 _CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _ANSWER = re.compile(r"<answer>(.*?)</answer>", re.DOTALL)
 _MAX_TURNS = 6
+_BUDGET_TOKENS = 12_000
+_PATCH_PIXELS = 28
+_MAX_SHORT_SIDE_PIXELS = 720
 
 
 def ask(row: dict[str, Any], client: OpenAI, folder: Path) -> str | None:
@@ -49,11 +55,36 @@ def ask(row: dict[str, Any], client: OpenAI, folder: Path) -> str | None:
 def look(video: str, arguments: dict[str, Any], folder: Path) -> list[Path]:
     """The pictures of a look, made by a process of its own."""
     folder.mkdir(parents=True)
-    names = ("start_time", "end_time", "nframes", "resize")
+    nframes, resize = reduced(*size_of(video), arguments["nframes"], arguments["resize"])
     script = Path(__file__).with_name("harness_call.py")
-    values = [str(arguments[name]) for name in names]
-    subprocess.run([sys.executable, script, video, *values, folder], check=True)
+    values = [arguments["start_time"], arguments["end_time"], nframes, resize]
+    command = [sys.executable, script, video, *map(str, values), folder]
+    subprocess.run(command, check=True)
     return sorted(folder.glob("*.png"))
+
+
+@cache
+def size_of(video: str) -> tuple[int, int]:
+    """Width and height of a video."""
+    with av.open(video) as container:
+        stream = container.streams.video[0]
+        return stream.width, stream.height
+
+
+def reduced(width: int, height: int, nframes: int, resize: float) -> tuple[int, float]:
+    """Frames and factor within the budget, nearly: rounding may go beyond it."""
+    if tokens(width, height, nframes, resize) > _BUDGET_TOKENS:
+        resize = min(resize, _MAX_SHORT_SIDE_PIXELS / min(width, height))
+    excess = tokens(width, height, nframes, resize) / _BUDGET_TOKENS
+    if excess > 1:
+        nframes, resize = int(nframes * excess ** (-1 / 3)), resize * excess ** (-1 / 3)
+    return nframes, resize
+
+
+def tokens(width: int, height: int, nframes: int, resize: float) -> int:
+    """Visual tokens of a look."""
+    down, across = (max(1, round(side * resize / _PATCH_PIXELS)) for side in (height, width))
+    return nframes * down * across
 
 
 def main() -> None:

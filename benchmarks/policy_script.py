@@ -2,11 +2,12 @@
 
     python policy_script.py SECONDS        prints its base address, ends when its input closes
 
-Every question is named `Question N` and gets looks as the released weights take them (eva_graph's
-page on evaluation says how many): an overview of the whole video, small; a close look at a minute;
-for every second question ten seconds at half size. The answer is the letter `answer_to(N)`. A reply
-takes 0.4 s and 10 ms for each image that is new in the prompt, as a GPU server's prefill and
-decoding would; that is waiting, not work.
+Every question is named `Question N` and gets looks like those of the paper's published traces
+(arXiv 2603.22918, figure 1 and the appendix's example): an overview of the whole video at a tenth
+of its size, of 256, 128 or 64 frames; then for one question in three 50 frames of 500 s at full
+size, for one 100 frames of 50 s at 0.4, for one nothing more: 2.7 turns on average, as published.
+The answer is the letter `answer_to(N)`. A reply takes 0.4 s and 10 ms for each image that is new in
+the prompt, as a GPU server's prefill and decoding would; that is waiting, not work.
 """
 
 import json
@@ -23,21 +24,21 @@ from looks import Look
 LETTERS = "ABCD"
 _REPLY_SECONDS = 0.4
 _IMAGE_SECONDS = 0.01
-_OVERVIEW_FRAMES = (32, 48, 64)
+_OVERVIEW_FRAMES = (64, 128, 256)
+_CLOSER = ((500.0, 50, 1.0), (50.0, 100, 0.4))  # seconds, frames, resize
 _NUMBER = re.compile(r"Question (\d+)\b")
 
 
 def looks_of(number: int, seconds: float) -> list[Look]:
     """The looks of a question at a video of that length."""
     dice = random.Random(number)
-    minute, moment = dice.uniform(0, seconds - 60), dice.uniform(0, seconds - 10)
     overview = dice.choice(_OVERVIEW_FRAMES)
-    looks = [
-        Look(start_seconds=0.0, end_seconds=seconds, nframes=overview, resize=0.1),
-        Look(start_seconds=minute, end_seconds=minute + 60, nframes=30, resize=0.4),
-    ]
-    if number % 2:
-        looks.append(Look(start_seconds=moment, end_seconds=moment + 10, nframes=16, resize=0.5))
+    looks = [Look(start_seconds=0.0, end_seconds=seconds, nframes=overview, resize=0.1)]
+    for kind, (span_seconds, nframes, resize) in enumerate(_CLOSER):
+        if number % 3 == kind:
+            start = round(dice.uniform(0, max(0.0, seconds - span_seconds)), 1)
+            end = min(seconds, start + span_seconds)
+            looks.append(Look(start_seconds=start, end_seconds=end, nframes=nframes, resize=resize))
     return looks
 
 
