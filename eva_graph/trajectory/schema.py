@@ -151,6 +151,11 @@ class TurnRecord(RecordModel):
     """See `eva_graph.policy.delivery`."""
     tokens: TokenRecord | None = None
 
+    @property
+    def own(self) -> bool:
+        """Whether the policy itself wrote it: no person edited it, and it was not made for it."""
+        return self.policy_calls > 0 and not self.edited
+
 
 class UsageRecord(RecordModel):
     """What a run cost."""

@@ -13,6 +13,7 @@ from small_benchmark import number_of, reply_to
 
 from eva_graph.evaluation import episode_row, load_questions
 from eva_graph.trajectory import RunStore, Trajectory, require_sound
+from eva_graph_training.export.chat import transcript
 
 Command = Callable[..., tuple[dict[str, Any], str]]
 
@@ -75,6 +76,8 @@ def test_the_agents_own_transcript_with_its_look_made_for_it(
     record = records_of(run)[0]
     assert [turn.policy_calls for turn in record.turns] == [0, 1]
     assert record.turns[0].spans[0].sampled is False
+    learned = [each.trained for each in transcript(record) if each.role == "assistant"]
+    assert learned == [False, True], "nobody learns a call that nobody wrote"
     assert len(record.turns[0].calls[0].frames) == 3
 
 

@@ -218,7 +218,7 @@ def test_edited_and_native_episodes(
     left = counts.dropped + counts.left_out
     assert (NATIVE in left) is (form not in ("openai", "trl-kto"))
     refused = {
-        "sharegpt": "a turn was edited by a person, and its loss cannot be switched off here"
+        "sharegpt": "a turn was edited or made for the policy; its loss cannot be switched off here"
     }
     refused["trl-grpo"] = "rollouts row: a turn was edited by a person"
     assert [reason for reason in left if "edited" in reason] == (

@@ -1,7 +1,7 @@
 """A recorded transcript as chat messages that no consumer has shaped yet.
 
-Frames are references until a form says how its rows name them. A turn that a person edited is never
-trained: the policy did not write it.
+Frames are references until a form says how its rows name them. A turn that a person edited, or
+that was made for the policy (a baseline's look), is never trained: the policy did not write it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def transcript(record: Trajectory) -> list[ChatMessage]:
     """
     if record.dialect == "native":
         raise Unfit("native tool calls: only the openai form holds them")
-    edited = {turn.turn for turn in record.turns if turn.edited}
+    foreign = {turn.turn for turn in record.turns if not turn.own}
     messages: list[ChatMessage] = []
     turn = 0
     for message in record.messages:
@@ -54,7 +54,7 @@ def transcript(record: Trajectory) -> list[ChatMessage]:
             ChatMessage(
                 role=message["role"],
                 parts=tuple(parts_of(message["content"])),
-                trained=message["role"] != "assistant" or turn not in edited,
+                trained=message["role"] != "assistant" or turn not in foreign,
             )
         )
     return messages

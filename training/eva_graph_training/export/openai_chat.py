@@ -68,6 +68,6 @@ def _messages(record: Trajectory, places: FramePlaces) -> list[dict[str, Any]]:
     )
     assistant = [message for message in written if message["role"] == "assistant"]
     for turn, message in zip(record.turns, assistant, strict=True):
-        if turn.edited:
+        if not turn.own:
             message["weight"] = 0
     return written

@@ -52,7 +52,7 @@ def pivot_steps(record: Trajectory) -> Iterator[PivotStep]:
     found = False
     for turn, place in zip(record.turns, places, strict=True):
         ran = [call for call in turn.calls if call.error is None]
-        if not ran or turn.edited:
+        if not ran or not turn.own:
             continue
         found = True
         calls = [{"tool": call.tool, "arguments": call.requested} for call in ran]

@@ -51,7 +51,9 @@ ROOT_IMAGE_DIR=THIS_FOLDER swift sft --dataset THIS_FOLDER/train.jsonl --model_t
             raise Unfit("no answer")
         messages = transcript(record)
         if any(not message.trained for message in messages):
-            raise Unfit("a turn was edited by a person, and its loss cannot be switched off here")
+            raise Unfit(
+                "a turn was edited or made for the policy; its loss cannot be switched off here"
+            )
         values = {
             "messages": [_message(message) for message in messages],
             "images": [places.address(frame) for frame in frames_of(messages)],
