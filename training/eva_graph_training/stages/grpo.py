@@ -10,6 +10,7 @@ recorded them. Frames are kept in `<work>/grpo/frames`, or with the episodes in
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -46,11 +47,13 @@ from eva_graph_training.stages.grpo_arguments import (
 )
 from eva_graph_training.stages.grpo_rows import RowMaker, write_rows
 from eva_graph_training.stages.grpo_trainer import EpisodeTrainer
+from eva_graph_training.stages.rows import RowCounts
 from eva_graph_training.stages.run import StageRun, Trained, run_stage
 from eva_graph_training.stages.start import require_whole
 
 FRAME_BYTES = 8 * 2**30
 """Frames of rollouts are kept for rewards and logs of the step; the oldest go first."""
+_FEWER = "of a prompt with fewer rollouts than a group has"
 
 
 class CheckedGrpo(StageTrainer, RolloutSightCheck, EpisodeTrainer):
@@ -134,10 +137,10 @@ def _recorded(run: StageRun, config: GRPOConfig, processor: ImageOnlyProcessor) 
     file = _rollouts_file(run.recipe.sources("grpo"))
     recorded = RecordedRollouts.load(file, per_prompt=run.recipe.grpo.rollouts)
     prompts = recorded.prompts()
+    left = Counter({_FEWER: recorded.left_out}) if recorded.left_out else Counter()
+    counts = RowCounts(rows=len(prompts), left=left)
     if run.devices.first:
-        run.console.print(f"grpo: {len(prompts)} prompts, {recorded.left_out} rollouts left out")
-        _require_batch(len(prompts), config)
-        run.begin({"data": {"rows": len(prompts), "left_out": recorded.left_out}})
+        _begin(run, config, counts)
     PartialState().wait_for_everyone()
     with _experimental():
         trainer: Trainer = CheckedReplay(
@@ -161,13 +164,17 @@ def _common(
     }
 
 
-def _require_batch(questions: int, config: Any) -> None:
+def _begin(run: StageRun, config: Any, counts: RowCounts) -> None:
+    """Say what will be played, and write it down where that is enough for a step."""
+    for line in counts.lines():
+        run.console.print(f"grpo: {line}", markup=False)
     at_once = config.generation_batch_size // config.num_generations
-    if questions < at_once:
+    if counts.rows < at_once:
         raise DataError(
-            f"{questions} questions can be played, {at_once} are played at once: add questions, "
+            f"{counts.rows} questions can be played, {at_once} are played at once: add questions, "
             "or lower grpo.batch"
         )
+    run.begin({"data": counts.to_json()})
 
 
 def _rewards(run: StageRun, config: GRPOConfig) -> list[Any]:
@@ -193,10 +200,7 @@ def _rows(
         hidden = run.console.quiet or not run.console.is_terminal
         with Progress(console=run.console, transient=True, disable=hidden) as progress:
             counts = write_rows(run.recipe.sources("grpo"), run.folder.rows, maker, progress)
-        for line in counts.lines():
-            run.console.print(f"grpo: {line}", markup=False)
-        _require_batch(counts.rows, config)
-        run.begin({"data": counts.to_json()})
+        _begin(run, config, counts)
     PartialState().wait_for_everyone()
     return Dataset.from_file(str(run.folder.rows))
 
