@@ -16,11 +16,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stage_recipes import tiny
 
+from eva_graph import VideoAgent
 from eva_graph.trajectory import RunStore
+from eva_graph_tools import Video
 from eva_graph_training.errors import RecipeError
 from eva_graph_training.recipe import EpisodeSettings, Recipe, load_recipe
 from eva_graph_training.stage_report.curves import curves_of, picture, totals_of, trailing_means
 from eva_graph_training.stages import train_stage
+from eva_graph_training.world.sets import WorldSetPlan, video_file, world_set
+from eva_graph_training.world.teacher_policy import TeacherPolicy
 
 STAGES = ("sft", "kto", "grpo")
 _WAIT_SECONDS = 280
@@ -151,18 +155,40 @@ def test_broken_questions_are_refused_before_training(
     assert not (tmp_path / "work").exists()
 
 
+def world_run(folder: Path) -> tuple[Path, Path]:
+    """The teacher's episodes on two world videos, every other one undesirable; and questions."""
+    run, lines = folder / "run", []
+    plan = WorldSetPlan(
+        first_seed=78_000_000, short_videos=2, long_videos=0, times_per_short=4, events_per_short=0
+    )
+    for task in world_set(plan):
+        path = video_file(task, folder)
+        with Video.open(path) as video:
+            worlds = {video.video_id: task.world}
+        for question in task.questions:
+            VideoAgent(TeacherPolicy(worlds)).run(path, question.text, record=run)
+        asked = task.questions[0]
+        lines.append({"video": path.name, "question": asked.text, "answer": asked.answer})
+    store = RunStore(run)
+    amended = [
+        one.model_copy(update={"expected": one.answer, "desirable": number % 2 == 0})
+        for number, one in enumerate(store.records())
+    ]
+    store.amend(amended)
+    file = folder / "questions.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return run, file
+
+
 @pytest.fixture(scope="module")
-def three_commands(
-    scripted: Path, clips: Sequence[Path], tmp_path_factory: pytest.TempPathFactory
-) -> Recipe:
+def three_commands(tmp_path_factory: pytest.TempPathFactory) -> Recipe:
     """SFT, KTO and GRPO of the embedded nano from one recorded run directory."""
     folder = tmp_path_factory.mktemp("commands")
-    questions = write_questions(folder / "questions.jsonl", clips[:2])
+    run, questions = world_run(folder)
     settings = [
-        f"work={folder / 'work'}", f"runs=['{scripted}']", "sft.max_steps=3", "kto.max_steps=3",
-        "sft.learning_rate=1.0e-7", "kto.learning_rate=1.0e-7",
+        f"work={folder / 'work'}", f"runs=['{run}']", "sft.max_steps=2", "kto.max_steps=2",
+        "sft.batch=4", "kto.batch=4", "sft.learning_rate=1.0e-6", "kto.learning_rate=1.0e-6",
         "grpo.max_steps=2", "grpo.batch=2", "grpo.rollouts=2", "grpo.per_device_batch=4",
-        "episode.max_new_tokens=120", "episode.max_turns=3",
         *(f"{name}.held_out.questions={questions}" for name in STAGES),
         *(f"{name}.transcripts=2" for name in STAGES),
     ]  # fmt: skip
