@@ -168,7 +168,7 @@ def _turn(number: int, turn: Mapping[str, Any]) -> str:
 
 
 def _look(look: Mapping[str, Any]) -> str:
-    told = look["error"] or f"{look['frames']} frames"
+    told = look["error"] or f"{look['frames']} frame{'s' * (look['frames'] != 1)}"
     pictures = "".join(
         f'<figure><img alt="frame" src="data:image/webp;base64,{one["webp"]}">'
         f"<figcaption>{one['pts_seconds']:.2f} s</figcaption></figure>"
