@@ -16,6 +16,7 @@ from eva_graph.errors import PolicyError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from eva_graph.evaluation.runner import AskUnits
     from eva_graph.policy.protocol import Policy
 
 
@@ -54,7 +55,17 @@ def evaluate(
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Ask a sample of that many questions.")] = None,
     seed: Annotated[int, typer.Option(help="Which sample --limit draws.")] = 0,
-    concurrency: Annotated[int, typer.Option(help="Questions at a time.")] = 16,
+    concurrency: Annotated[
+        int, typer.Option(help="Questions at a time; with --ray, on the whole cluster.")
+    ] = 16,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]",
+            help="Ask on a Ray cluster, a task for each video; without an address on one of this "
+            "machine's cores, for as long as it takes.",
+        ),
+    ] = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what ended in an error.")
     ] = False,
@@ -93,6 +104,7 @@ def evaluate(
         render_report,
     )
     from eva_graph.evaluation import evaluate as run_evaluation
+    from eva_graph.evaluation.on_ray import RemoteAsker, ask_on_ray
     from eva_graph.policy.resolve import resolve_policy
 
     news = Console(stderr=True, highlight=False)
@@ -114,12 +126,20 @@ def evaluate(
     )
     plan = EvaluationPlan.of(settings, annotations, videos)
     news.print("\n".join(LoadSummary.of(plan.questions).lines()), markup=False, soft_wrap=True)
-    asker = make_asker(settings, chosen, out, isolated=isolated)
+    ask_units: AskUnits
+    if ray is None:
+        asker = make_asker(settings, chosen, out, isolated=isolated)
+        ask_units = partial(ask_videos, asker=asker, concurrency=concurrency)
+    else:
+        remote = RemoteAsker(
+            settings=settings, policy=policy, model=model, run=out, isolated=isolated
+        )
+        ask_units = partial(ask_on_ray, asker=remote, concurrency=concurrency, address=ray)
     with warnings_once(news), _told_to_go_on(news):
         report = run_evaluation(
             plan,
             out,
-            partial(ask_videos, asker=asker, concurrency=concurrency),
+            ask_units,
             retry_errors=retry_errors,
             judge=None if judge is None else resolve_policy(judge, model=judge_model),
             console=news,

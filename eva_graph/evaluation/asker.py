@@ -93,6 +93,17 @@ class AgentAsker:
         )
 
 
+def context_of(settings: EvaluationSettings) -> Context:
+    """The knobs of every episode that the settings ask for."""
+    return Context(
+        max_turns=settings.max_turns,
+        max_new_tokens=settings.max_new_tokens,
+        look_budget=settings.look_budget,
+        episode_visual_budget=settings.episode_visual_budget,
+        calls=settings.calls,
+    )
+
+
 def make_asker(
     settings: EvaluationSettings, policy: Policy, run: Path, *, isolated: bool = False
 ) -> Asker:
@@ -108,13 +119,7 @@ def make_asker(
         InvalidRequest: the settings do not fit together.
     """
     videos = OpenVideos(0, isolated=isolated)  # ask_videos keeps open what is being asked about
-    context = Context(
-        max_turns=settings.max_turns,
-        max_new_tokens=settings.max_new_tokens,
-        look_budget=settings.look_budget,
-        episode_visual_budget=settings.episode_visual_budget,
-        calls=settings.calls,
-    )
+    context = context_of(settings)
     chosen: dict[str, Any] = {
         "dialect": settings.dialect,
         "profile": settings.profile,
