@@ -11,9 +11,9 @@ control runs and the first batches are compared pixel by pixel.
 * KTO: TRL's KTOTrainer with our collator, without verification. TRL's own vision collator is no
   yardstick: it encodes no image behind the prompt, and learns the tools' replies.
 * GRPO: TRL's GRPOTrainer on rollouts of the same tokens, in an environment that replies from
-  memory: it reads no video, parses nothing, counts nothing. Rollouts are the same in every round, so
-  that from the second on our environment finds its frames in the store: what decoding them costs
-  is in the first round, which is told apart.
+  memory: it reads no video, parses nothing, counts nothing. Rollouts are the same in every round,
+  so that from the second on our environment finds its frames in the store: what decoding them
+  costs is in the first round, which is told apart.
 """
 
 from __future__ import annotations
