@@ -20,6 +20,9 @@ from eva_graph.trajectory.schema import Trajectory
 _ERRORS: Final = ("policy_error", "tool_error")
 _DURATIONS: Final = ((120, "under 2 min"), (900, "2-15 min"), (3600, "15-60 min"))
 _LONGEST: Final = "over 60 min"
+_LEAST_TOKENS: Final = 0.7
+"""Share of the estimated visual tokens that images take at least: 0.77 where a token's side is 32
+pixels (Qwen3-VL) and the policy was given no grid, which reckons with 28."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,8 +188,7 @@ def _truncated(record: Trajectory) -> bool:
 def _dropped_images(record: Trajectory) -> int:
     """Frames of looks without an image part, and of prompts too short to have held them.
 
-    A prompt with fewer tokens than its images alone take cannot have had them: a server that
-    drops images silently is known by that. An image part that names no frame counts as one.
+    An image part that names no frame counts as one.
     """
     try:
         places = turn_places(record)
@@ -194,15 +196,28 @@ def _dropped_images(record: Trajectory) -> int:
         return 1
     read = places[: len(record.turns)]  # what the last turn fetched, no later turn could see
     unsent = sum(max(0, len(turn.called) - len(turn.places)) for turn in read)
+    return max(unsent, _frames_without_tokens(record))
+
+
+def _frames_without_tokens(record: Trajectory) -> int:
+    """Frames of the last prompt that has too few tokens for them; 0: every prompt has enough.
+
+    Every prompt begins with the first one, so what it has more than that holds the looks since: a
+    server that drops images silently is known by that, however long the opening is.
+    """
     visual = sum(call.visual_tokens for call in record.opening_looks)
     frames = sum(len(call.frames) for call in record.opening_looks)
+    opening: int | None = None  # tokens of the first prompt; 0 where its own images are in doubt
     lost = 0
     for turn in record.turns:
-        if turn.prompt_tokens is not None and turn.prompt_tokens < visual:
-            lost = frames
+        if turn.prompt_tokens is not None:
+            if opening is None:
+                opening = 0 if visual else turn.prompt_tokens
+            if turn.prompt_tokens - opening < _LEAST_TOKENS * visual:
+                lost = frames
         visual += sum(call.visual_tokens for call in turn.calls)
         frames += sum(len(call.frames) for call in turn.calls)
-    return max(unsent, lost)
+    return lost
 
 
 def _seconds(record: Trajectory) -> float | None:

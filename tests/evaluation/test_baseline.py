@@ -158,7 +158,7 @@ def test_dropped_images_of_a_baseline_are_noticed(
     (asked,) = [one for one in questions if one.question_id == record.question_id]
     assert episode_row(asked, record).dropped_images == 0
     few = record.model_copy(deep=True)
-    few.turns[0].prompt_tokens = record.usage.visual_tokens - 1
+    few.turns[0].prompt_tokens = record.usage.visual_tokens // 2
     assert episode_row(asked, few).dropped_images == 2
     unsent = record.model_copy(deep=True)
     unsent.messages[0]["content"] = unsent.messages[0]["content"][:1]

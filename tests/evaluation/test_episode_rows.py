@@ -117,12 +117,29 @@ def test_images_that_were_lost_are_noticed(clip: Path, run: Path) -> None:
     record = next(iter(RunStore(run).records()))
     asked = question(1, clip)
     assert episode_row(asked, record).dropped_images == 0
-    assert episode_row(asked, changed(record, prompt_tokens=35)).dropped_images == 3
-    assert episode_row(asked, changed(record, prompt_tokens=36)).dropped_images == 0
+    assert episode_row(asked, changed(record, prompt_tokens=25)).dropped_images == 3
+    assert episode_row(asked, changed(record, prompt_tokens=26)).dropped_images == 0
     value = record.model_dump()
     told = next(message for message in value["messages"] if message["role"] == "tool")
     told["content"] = [part for part in told["content"] if part["type"] == "text"]
     assert episode_row(asked, Trajectory.model_validate(value)).dropped_images == 2
+
+
+@pytest.mark.parametrize(
+    ("last_prompt", "lost"),
+    [
+        (400 + 36, 0),
+        (400 + 28, 0),  # a token of 32 pixels' side, where 28 were reckoned with
+        (400 + 20, 3),
+        (400, 3),  # longer than the images alone, by the opening's text
+    ],
+)
+def test_images_are_missed_by_how_much_the_prompt_grew(
+    last_prompt: int, lost: int, clip: Path, run: Path
+) -> None:
+    record = changed(next(iter(RunStore(run).records())), prompt_tokens=last_prompt)
+    record.turns[0].prompt_tokens = 400
+    assert episode_row(question(1, clip), record).dropped_images == lost
 
 
 def test_a_cut_answer_is_noticed(clip: Path, run: Path) -> None:
