@@ -70,6 +70,9 @@ def test_a_recipe_of_one_s_own(tmp_path: Path) -> None:
         ("sft..batch=4", "--set takes key=value"),
         ("sft.batch=[4", "is no YAML"),
         ("sft=4", "sft: Input should be a valid dictionary"),
+        ("sft.learning_rate=.inf", "sft.learning_rate: Input should be a finite number"),
+        ("kto.seed=-1", "kto.seed: Input should be greater than or equal to 0"),
+        ("grpo.seed=4294967296", "grpo.seed: Input should be less than 4294967296"),
     ],
 )
 def test_slips(change: str, complaint: str) -> None:

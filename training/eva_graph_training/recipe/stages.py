@@ -20,6 +20,7 @@ from eva_graph_training.recipe.settings import (
     LoraSettings,
     Positive,
     RewardSettings,
+    Seed,
     Settings,
     Share,
     Weight,
@@ -55,7 +56,7 @@ class Stage(Settings):
     activation_checkpointing: bool = True
     train_vision: bool = True
     lora: LoraSettings | None = None
-    seed: int = 3
+    seed: Seed = 3
     save_every_minutes: Positive = 5.0
     keep_checkpoints: Count = 2
     log_every_steps: Count = 1
