@@ -30,6 +30,7 @@ from eva_graph.policy.processor import load_model, load_processor
 from eva_graph.testing import ScriptedPolicy
 from eva_graph.trajectory import RunStore
 from eva_graph_training.errors import DataError, RecipeError
+from eva_graph_training.sole_process import sole_process
 from eva_graph_training.stages.kto import kto_trainer, train_kto
 from eva_graph_training.stages.logs import read_log
 from eva_graph_training.stages.run import StageRun, Trained
@@ -146,6 +147,22 @@ def test_other_rows_are_not_gone_on_with(
         train_sft(recipe)
 
 
+def test_what_stopped_before_a_checkpoint_begins_anew_with_other_settings(
+    scripted: Path, model_folder: Path, tmp_path: Path
+) -> None:
+    own = {"max_steps": 1, "lora": {**LORA, "target_modules": ["nothing"]}}
+    assert "lora.target_modules" in refusal("sft", tiny(tmp_path, model_folder, [scripted], **own))
+    mended = tiny(tmp_path, model_folder, [scripted], max_steps=1)
+    assert train_sft(mended).steps == 1
+
+
+def test_one_process_trains_in_a_folder(scripted: Path, model_folder: Path, tmp_path: Path) -> None:
+    recipe = tiny(tmp_path, model_folder, [scripted], max_steps=1)
+    with sole_process(tmp_path / "sft"):
+        assert "another process works in" in refusal("sft", recipe)
+    assert not (tmp_path / "sft" / "stage.json").exists()
+
+
 def test_long_rows_are_refused_whole_and_counted(
     scripted: Path, model_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,6 +209,9 @@ def test_what_a_stage_cannot_use_is_one_line(
         return refusal(name, tiny(tmp_path / "work", model_folder, sources, **changes))
 
     assert "no data: name run directories" in said("sft", [])
+    (tmp_path / "file").touch()
+    at_a_file = tiny(tmp_path / "file", model_folder, [scripted])
+    assert f"cannot write {tmp_path / 'file'}" in refusal("sft", at_a_file)
     assert "holds neither recorded episodes nor train.parquet" in said("sft", [tmp_path])
     wrong = exported("trl-kto", [scripted], tmp_path / "kto")
     assert "lacks the columns messages" in said("sft", [wrong])
@@ -201,6 +221,8 @@ def test_what_a_stage_cannot_use_is_one_line(
     (tmp_path / "train.parquet").write_text("no parquet")
     assert "is no Parquet file" in said("sft", [tmp_path / "train.parquet"])
     assert "SFTConfig has no such argument" in said("sft", [scripted], trainer={"learn": 1})
+    elsewhere = said("sft", [scripted], trainer={"output_dir": str(tmp_path)})
+    assert "sft.trainer.output_dir: the stage itself decides that" in elsewhere
     assert "sft: " in said("sft", [scripted], trainer={"lr_scheduler_type": "sine"})
     assert "no multiple of per_device_batch" in said("sft", [scripted], per_device_batch=3)
     assert "trackio is not installed" in said("sft", [scripted], trackers=("trackio",))

@@ -1,15 +1,13 @@
 """The folder of a set: one process works there at a time, and goes on as it began.
 
 `build.json` holds what must not change between two starts of one build; a lock keeps a second
-process out for as long as the first one lives, and no longer (POSIX record locks).
+process out (`sole_process`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,12 +16,12 @@ from typing import Any, Final
 
 from eva_graph.evaluation.questions import EvalQuestion
 from eva_graph_training.errors import DataError
+from eva_graph_training.sole_process import sole_process
 
 BUILD: Final = "build.json"
 RUN: Final = "run"
 TRAIN: Final = "train"
 CARD: Final = "README.md"
-_LOCK: Final = ".lock"
 
 
 @contextmanager
@@ -38,20 +36,9 @@ def workplace(out: Path, build: Mapping[str, Any]) -> Iterator[None]:
         DataError: another process works there, the folder holds a build of another kind or
             settings, or it cannot be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(out / _LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise DataError(f"cannot write {out}: {error.strerror}") from None
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(f"another process works in {out}: wait for it, or stop it") from None
+    with sole_process(out):
         _go_on(out, dict(build))
         yield
-    finally:
-        os.close(descriptor)
 
 
 def digest(questions: Iterable[EvalQuestion]) -> str:

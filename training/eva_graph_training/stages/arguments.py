@@ -21,6 +21,8 @@ from eva_graph_training.stages.folder import StageFolder
 Config = TypeVar("Config", bound=TrainingArguments)
 _WAIT_SECONDS = 6 * 3600
 """How long processes wait for the first one, which reads and checks all frames before training."""
+_OURS = ("output_dir", "save_strategy")
+"""A stage goes on from checkpoints in its own folder, which it alone writes and seals."""
 _NEARLY_ALL = 1 - 1e-6
 
 
@@ -39,14 +41,16 @@ def stage_arguments(
         own: arguments of this stage's configuration alone.
 
     Raises:
-        RecipeError: `trainer` holds a name that TRL does not have, or a value that it refuses; or
-            the batch does not divide among the devices.
+        RecipeError: `trainer` holds a name that TRL does not have or that is not to be changed, or
+            a value that TRL refuses; or the batch does not divide among the devices.
         MissingExtra: a tracker is not installed.
     """
     known = {each.name for each in fields(config) if each.init}
     for given in stage.trainer:
         if given not in known:
             raise RecipeError(f"{name}.trainer.{given}: {config.__name__} has no such argument")
+        if given in _OURS:
+            raise RecipeError(f"{name}.trainer.{given}: the stage itself decides that")
     arguments = _common(name, stage, folder, devices) | own | stage.trainer
     try:
         return config(**arguments)

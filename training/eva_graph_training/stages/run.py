@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from peft import PeftModel
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
@@ -25,6 +26,7 @@ from eva_graph.trajectory.versions import installed_versions
 from eva_graph_training.errors import TrainingError
 from eva_graph_training.export.row import Form
 from eva_graph_training.recipe import Recipe, Stage, StageName
+from eva_graph_training.sole_process import sole_process
 from eva_graph_training.stage_report import held_out_questions, report_stage
 from eva_graph_training.stage_report.facts import machine
 from eva_graph_training.stages.arguments import Config, stage_arguments
@@ -85,7 +87,8 @@ class StageRun:
 
     @classmethod
     def of(cls, recipe: Recipe, name: StageName) -> StageRun:
-        """The run of a stage, begun or gone on with.
+        """The run of a stage: begun, also where one stopped before its first checkpoint; or gone on
+        with.
 
         Raises:
             RecipeError: its folder was begun with other settings.
@@ -94,7 +97,10 @@ class StageRun:
         folder = StageFolder(path=recipe.folder(name))
         stage, devices = recipe.stage(name), Devices.found()
         settings = settings_of(recipe, name)
-        state = folder.read() or {"stage": name, "status": "begun", "settings": settings}
+        resumed = Checkpoints(folder=folder.path).last()
+        state = folder.read()
+        if state is None or (resumed is None and state.get("status") != "finished"):
+            state = {"stage": name, "status": "begun", "settings": settings}
         require_same(folder, state["settings"], settings, "setting")
         return cls(
             name=name,
@@ -104,7 +110,7 @@ class StageRun:
             folder=folder,
             devices=devices,
             precision=devices.precision(stage.precision),
-            resumed=Checkpoints(folder=folder.path).last(),
+            resumed=resumed,
             state=state,
         )
 
@@ -189,7 +195,7 @@ class StageRun:
             StopWhereBroken(),
         ]
         if "tensorboard" in self.stage.trackers and self.devices.first:
-            after = None if self.resumed is None else self.resumed + 1
+            after = (self.resumed or 0) + 1
             calls.append(
                 TensorBoardCallback(SummaryWriter(str(self.folder.tensorboard), purge_step=after))
             )
@@ -206,16 +212,23 @@ def run_stage(recipe: Recipe, name: StageName, build: Callable[[StageRun], Train
             order: data is checked before a model is loaded.
 
     Raises:
-        EvaGraphError: the recipe, the data or the start cannot be used; one line each.
+        EvaGraphError: the recipe, the data or the start cannot be used, or another process trains
+            in the folder; one line each.
     """
-    run = StageRun.of(recipe, name)
+    disable_progress_bar()  # of every file that is loaded: ours shows the steps
+    disable_progress_bars()
+    with sole_process(recipe.folder(name)) if Devices.found().first else nullcontext():
+        return _run(StageRun.of(recipe, name), build)
+
+
+def _run(run: StageRun, build: Callable[[StageRun], Trainer]) -> Trained:
     if run.state["status"] == "finished" and run.folder.model.is_dir():
         return _found(run)
-    held_out_questions(name, run.stage)  # a broken file is found now, not after hours
+    held_out_questions(run.name, run.stage)  # a broken file is found now, not after hours
     if run.stage.precision != run.precision:
-        run.console.print(f"{name}: there is no GPU here: training in fp32, not bf16")
+        run.console.print(f"{run.name}: there is no GPU here: training in fp32, not bf16")
     if run.resumed is not None:
-        run.console.print(f"{name}: goes on from step {run.resumed}")
+        run.console.print(f"{run.name}: goes on from step {run.resumed}")
     begun = time.monotonic()
     trainer = _train(run, build)
     save_trained(trainer, run.start, run.folder, run.precision)
@@ -239,7 +252,6 @@ def _found(run: StageRun) -> Trained:
 
 
 def _train(run: StageRun, build: Callable[[StageRun], Trainer]) -> Trainer:
-    disable_progress_bar()  # of every file that is loaded: ours shows the steps
     renamed = r".*gradient_checkpointing.* is deprecated"
     with warnings.catch_warnings():
         # TRL 1.16 still calls what transformers 5.23 renamed.
