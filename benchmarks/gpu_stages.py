@@ -35,7 +35,7 @@ _BUILD: dict[StageName, Callable[[StageRun], Any]] = {
 _EVERY: dict[str, Any] = {
     "max_steps": 2, "max_tokens": 16_384, "precision": "bf16", "activation_checkpointing": True,
     "lora": {"rank": 64, "alpha": 128}, "trackers": [], "transcripts": 0, "warmup_share": 0.0,
-    "learning_rate": 1.0e-5, "batch": 2,
+    "learning_rate": 1.0e-5, "batch": 1,
 }  # fmt: skip
 
 
@@ -45,9 +45,11 @@ class StepClock(TrainerCallback):
 
     Attributes:
         until: of `time.monotonic`; training ends after the step that passes it.
+        keep: called with the figures after each step.
     """
 
     until: float = float("inf")
+    keep: Callable[[dict[str, Any]], None] | None = None
     trainer: Any = None
     seconds: list[float] = field(default_factory=list)
     tokens: int = 0
@@ -72,6 +74,8 @@ class StepClock(TrainerCallback):
         self.seconds.append(_now() - self._began)
         self.peak_bytes = _peak_bytes()
         control.should_training_stop |= time.monotonic() > self.until
+        if self.keep is not None:
+            self.keep(self.figures())
 
     def figures(self) -> dict[str, Any]:
         """What was measured; memory in GiB, of the process where there is no GPU."""
@@ -97,7 +101,7 @@ def timed(recipe: Recipe, name: StageName, clock: StepClock) -> Trained:
 def write_recipe(file: Path, model: Path, episodes: Path) -> None:
     """A recipe whose stages all begin at the same model."""
     stage = {**_EVERY, "start": str(model)}
-    grpo = {"data": [str(episodes / "grpo")], "batch": 1, "rollouts": 2}
+    grpo = {"data": [str(episodes / "grpo")], "rollouts": 2}
     recipe = {
         "summary": "two steps of each stage at 16k tokens with images",
         "work": str(file.parent / "train"),
@@ -105,7 +109,7 @@ def write_recipe(file: Path, model: Path, episodes: Path) -> None:
         "runs": [str(episodes / "run")],
         "episode": {"max_turns": 2, "max_new_tokens": 32},
         "sft": stage,
-        "kto": {**stage, "per_device_batch": 2},
+        "kto": {**stage, "batch": 2, "per_device_batch": 2},
         "grpo": {
             **stage, **grpo,
             "generation": {"engine": "graph"}, "rewards": {"self_verification": False},
@@ -114,19 +118,27 @@ def write_recipe(file: Path, model: Path, episodes: Path) -> None:
     file.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
 
-def measured(part: str, folder: Path) -> dict[str, Any]:
-    """Train `sft`, `kto` or `grpo`, or play `on_policy` rollouts; the trained folder is removed.
+def measured(part: str, folder: Path, keep: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Train `sft`, `kto` or `grpo`, or play `on_policy` rollouts.
+
+    SFT goes to its end, a merged model folder, which is removed: a 7B takes 16 GB. The others stop
+    before that: merging and writing are no work for a GPU.
 
     Args:
         part: one of these.
         folder: holds `recipe.yaml`.
+        keep: called with what is known after each step.
     """
     name: StageName = "grpo" if part == "on_policy" else part  # type: ignore[assignment]
     recipe = load_recipe(folder / "recipe.yaml", _changes(part, folder))
-    clock = StepClock()
-    trained = timed(recipe, name, clock)
-    shutil.rmtree(recipe.folder(name))  # a 7B takes 16 GB a stage
-    return clock.figures() | {"stage_seconds": trained.seconds}
+    shutil.rmtree(folder / "train", ignore_errors=True)  # of a part that was stopped
+    clock, started = StepClock(keep=keep), time.monotonic()
+    if name == "sft":
+        timed(recipe, name, clock)
+    else:
+        _watched(StageRun.of(recipe, name), _BUILD[name], clock).train()
+    shutil.rmtree(recipe.folder(name))
+    return clock.figures() | {"stage_seconds": time.monotonic() - started}
 
 
 def _changes(part: str, folder: Path) -> list[str]:

@@ -49,9 +49,9 @@ class Part:
 _PARTS = (
     Part(name="model", least=60, most=120),
     Part(name="sft", least=50, most=130),
-    Part(name="kto", least=50, most=170),
-    Part(name="grpo", least=50, most=130),
-    Part(name="on_policy", least=50, most=90, reserve=150),
+    Part(name="grpo", least=50, most=110),
+    Part(name="kto", least=50, most=210),
+    Part(name="on_policy", least=40, most=90, reserve=150),
     Part(name="nano", least=60, most=_SECONDS, reserve=5),
 )
 _NO_STAGE = ("machine", "model", "nano")
@@ -109,7 +109,7 @@ def run_part(name: str, work: Path, *, small: bool, seconds: float) -> None:
     else:
         from gpu_stages import measured
 
-        keep(measured(name, work))
+        keep(measured(name, work, keep))
 
 
 def table(results: dict[str, Any]) -> str:
@@ -136,7 +136,7 @@ def _row(name: str, figures: dict[str, Any]) -> str:
     seconds, tokens = figures["step_seconds"], figures["tokens_a_step"]
     return (
         f"{name:13} {figures['peak_gib']:6.1f} {figures['first_step_seconds']:13.1f} {seconds:7.2f}"
-        f" {tokens:8} {tokens / seconds:9.0f} {figures['stage_seconds']:8.0f}  "
+        f" {tokens:8} {tokens / seconds:9.0f} {figures.get('stage_seconds', 0.0):8.0f}  "
         f"{figures['blind_control']}"
     )
 

@@ -9,5 +9,5 @@ site=$(mktemp -d)
 trap 'rm -rf "$site"' EXIT
 tar xJf "$packages" -C "$site"
 export PYTHONPATH="$root:$root/tools:$root/training:$site" PYTHONUNBUFFERED=1
-export HF_HUB_OFFLINE=1 PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True
+export HF_HUB_OFFLINE=1
 python3 "$root/benchmarks/gpu_training.py" "$@"

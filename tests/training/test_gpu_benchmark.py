@@ -29,7 +29,7 @@ def test_every_part_of_the_gpu_benchmark_reports(tmp_path: Path) -> None:
     for stage in ("sft", "kto", "grpo"):
         assert sees(found[stage])
         assert found[stage]["steps"] == 2
-        assert found[stage]["tokens_a_step"] >= 2 * found["model"]["episodes"]["tokens"][0]
+        assert found[stage]["tokens_a_step"] >= found["model"]["episodes"]["tokens"][0]
     assert found["on_policy"]["steps"] == 1
     assert set(found["nano"]["stages"]) == {"sft", "kto", "grpo"}
     assert set(found["nano"]["accuracy"]) == {"before", "sft", "kto", "grpo"}
