@@ -79,7 +79,7 @@ def _write_7b(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Any:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
     with torch.device("cuda"):
-        model = Qwen2_5_VLForConditionalGeneration(_config_7b(tokenizer))
+        model: Any = Qwen2_5_VLForConditionalGeneration(_config_7b(tokenizer))
     torch.set_default_dtype(torch.float32)
     end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
     model.generation_config = GenerationConfig(eos_token_id=[end, pad], pad_token_id=pad)
