@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,14 @@ def compare(
     from eva_graph.evaluation import EvaluationRun, comparison_page, render_comparison
     from eva_graph.evaluation import compare as compared
 
-    result = compared(EvaluationRun(first).rows(), EvaluationRun(second).rows())
+    one, other = EvaluationRun(first), EvaluationRun(second)
+    if one.profile != other.profile:
+        print(
+            f"{first} was scored by --profile {one.profile} and {second} by {other.profile}: "
+            "the scoring is a part of the difference",
+            file=sys.stderr,
+        )
+    result = compared(one.rows(), other.rows())
     if html is not None:
         try:
             html.write_text(comparison_page(result), encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eva_graph.errors import PolicyError
+from eva_graph.errors import InvalidRequest, PolicyError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -107,6 +107,8 @@ def evaluate(
     from eva_graph.evaluation.on_ray import RemoteAsker, ask_on_ray
     from eva_graph.policy.resolve import resolve_policy
 
+    if judge is None and judge_model is not None:
+        raise InvalidRequest("--judge-model names a model of --judge: give --judge URL with it")
     news = Console(stderr=True, highlight=False)
     chosen = resolve_policy(policy, model=model)
     settings = EvaluationSettings(

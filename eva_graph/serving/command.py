@@ -130,6 +130,8 @@ def _check(options: ServeOptions) -> None:
     for name, value in numbers.items():
         if value < 1:
             raise InvalidRequest(f"{name} must be at least 1, not {value}")
+    if not 1 <= options.port <= 65_535:
+        raise InvalidRequest(f"--port must be from 1 to 65,535, not {options.port}")
     if options.media_cache_gb is not None and not 0 <= options.media_cache_gb < float("inf"):
         raise InvalidRequest(f"--media-cache-gb must not be {options.media_cache_gb:g}")
     if options.media is not None and not options.media.expanduser().is_dir():

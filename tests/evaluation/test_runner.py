@@ -198,3 +198,9 @@ def test_the_reference_profile_asks_and_scores_as_the_harness(
     first, second = (json.dumps(body["messages"]) for body in server.requests)
     assert "Question number 0?\\\\n(A) red\\\\n(B) blue" in first
     assert "A. red\\nB. blue\\nAnswer with" in second
+    compared, said = command("compare", runs["reference"], runs["corrected"])
+    assert compared["difference"]["value"] == 1.0
+    assert "reference was scored by --profile reference and" in said
+    assert "the scoring is a part of the difference" in said.replace("\n", " ")
+    _, said = command("compare", runs["reference"], runs["reference"])
+    assert said == ""

@@ -103,3 +103,12 @@ def test_what_a_judge_says(said: str, verdict: bool | None, tmp_path: Path) -> N
     assert len(policy.requests) == 1, "what is not clear is not asked about again"
     assert Verdicts(tmp_path)(QUESTION, "A rød square") is verdict
     assert Verdicts(tmp_path)(QUESTION, "another") is None
+
+
+def test_a_judges_model_without_a_judge_is_refused(tmp_path: Path, command: Command) -> None:
+    with OpenAIServer(answering) as server:
+        evaluate = ["eval", "custom", *open_questions(tmp_path), "--policy", server.base_url]
+        report, said = command(*evaluate, "--judge-model", "large", "--out", tmp_path / "run")
+        assert server.requests == []
+    assert report == {}
+    assert "--judge-model names a model of --judge" in said

@@ -192,6 +192,7 @@ REFUSED: dict[str, ServeOptions] = {
     "--data-parallel": ServeOptions(data_parallel=0),
     "--images": ServeOptions(images_per_prompt=0),
     "--max-model-len": ServeOptions(max_model_len=0),
+    "--port": ServeOptions(port=65_536),
     "--media-cache-gb": ServeOptions(media_cache_gb=float("nan")),
     "--media ": ServeOptions(media=Path("/no/such/folder")),
     "--chat-template": ServeOptions(chat_template="/no/such/file"),
