@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import recorded_runs
 import torch
+from datasets import load_dataset
+from datasets.arrow_writer import ParquetWriter
 from episodes import TWO_LOOKS
 from random_model import random_model
 from stage_recipes import (
@@ -30,6 +32,8 @@ from eva_graph.policy.processor import load_model, load_processor
 from eva_graph.testing import ScriptedPolicy
 from eva_graph.trajectory import RunStore
 from eva_graph_training.errors import DataError, RecipeError
+from eva_graph_training.export.trl_kto import TrlKto
+from eva_graph_training.export.trl_sft import TrlSft
 from eva_graph_training.sole_process import sole_process
 from eva_graph_training.stages.kto import kto_trainer, train_kto
 from eva_graph_training.stages.logs import read_log
@@ -228,6 +232,32 @@ def test_what_a_stage_cannot_use_is_one_line(
     assert "trackio is not installed" in said("sft", [scripted], trackers=("trackio",))
     assert "holds no model: run the stage before" in said("kto", [scripted], start="nowhere")
     assert not (tmp_path / "work" / "sft" / "model").exists()
+
+
+def test_damaged_exports_are_one_line(scripted: Path, model_folder: Path, tmp_path: Path) -> None:
+    def said(name: str, rows: list[dict[str, Any]] | bytes) -> str:
+        form = TrlSft() if name == "sft" else TrlKto()
+        file = tmp_path / f"{len(list(tmp_path.iterdir()))}.parquet"
+        if isinstance(rows, bytes):
+            file.write_bytes(rows)
+        else:
+            with ParquetWriter(path=str(file), features=form.files()[0].features) as writer:
+                for row in rows:
+                    writer.write(row)
+                writer.finalize()
+        work = tiny(tmp_path / "work", model_folder, [file], start=str(model_folder))
+        return refusal(name, work)
+
+    whole = exported("trl-sft", [scripted], tmp_path / "sft") / "train.parquet"
+    data = bytearray(whole.read_bytes())
+    data[200:1200] = bytes(byte ^ 0x5A for byte in data[200:1200])
+    assert "is damaged: " in said("sft", bytes(data))
+    assert "(no episodes)" in said("sft", [])
+    assert "row 0: it has no messages" in said("sft", [{"messages": [], "images": []}])
+    assert "row 0: it has no messages" in said("sft", [{"messages": None, "images": []}])
+    labelled = exported("trl-kto", [scripted], tmp_path / "kto") / "train.parquet"
+    rows = [dict(row) for row in load_dataset("parquet", data_files=str(labelled), split="train")]
+    assert "row 1: its label is neither" in said("kto", [rows[0], {**rows[1], "label": None}])
 
 
 @pytest.mark.slow

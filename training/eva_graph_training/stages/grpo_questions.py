@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 from datasets import load_dataset
+from datasets.exceptions import DatasetsError
 
 from eva_graph.dialects import Question
 from eva_graph.evaluation import load_questions
@@ -109,7 +111,10 @@ def _of_record(record: Trajectory, question: Question) -> GrpoQuestion:
 
 
 def _exported(file: Path) -> Iterator[GrpoQuestion]:
-    rows = load_dataset("parquet", data_files=str(file), split="train")
+    try:
+        rows = load_dataset("parquet", data_files=str(file), split="train")
+    except (OSError, pyarrow.ArrowException, DatasetsError) as error:
+        raise DataError(f"{file} is damaged: {error}") from None
     missing = _COLUMNS - set(rows.column_names)
     if missing:
         raise DataError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -118,11 +119,15 @@ class ExportedRows:
 
     def rows(self) -> Iterator[Candidate]:
         """Every row, its shape checked."""
-        rows = load_dataset("parquet", data_files=str(self._file), split="train", streaming=True)
-        for number, row in enumerate(rows):
-            where = f"{self._file}, row {number}"
-            _require_messages(row, where)
-            yield Candidate(values={name: row[name] for name in sorted(self._columns)})
+        if not len(self):
+            return  # datasets 5.2 cannot stream a file of no rows
+        options: dict[str, Any] = {"data_files": str(self._file), "split": "train"}
+        try:
+            for number, row in enumerate(load_dataset("parquet", streaming=True, **options)):
+                _require_row(row, f"{self._file}, row {number}")
+                yield Candidate(values={name: row[name] for name in sorted(self._columns)})
+        except (OSError, pyarrow.ArrowException) as error:
+            raise DataError(f"{self._file} is damaged: {error}") from None
 
     def _schema(self) -> None:
         try:
@@ -137,10 +142,14 @@ class ExportedRows:
             )
 
 
-def _require_messages(row: Mapping[str, Any], where: str) -> None:
-    """Raises `DataError` where a row's messages are not of the form that an export gives them."""
-    messages = row["messages"] if "messages" in row else [*row["prompt"], *row["completion"]]
-    for message in messages:
+def _require_row(row: Mapping[str, Any], where: str) -> None:
+    """Raises `DataError` where a row is not of the form that an export gives it."""
+    if "label" in row and not isinstance(row["label"], bool):
+        raise DataError(f"{where}: its label is neither true nor false")
+    told = [row["messages"]] if "messages" in row else [row["prompt"], row["completion"]]
+    if not all(isinstance(messages, list) and messages for messages in told):
+        raise DataError(f"{where}: it has no messages")
+    for message in chain(*told):
         parts = message.get("content") if isinstance(message, dict) else None
         if not isinstance(parts, list) or not isinstance(message.get("role"), str):
             raise DataError(f"{where}: a message is not what `eva-graph export` writes")
