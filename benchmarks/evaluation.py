@@ -1,13 +1,14 @@
 """The cost of an evaluation: `eva-graph eval` against the harness's structure, side by side.
 
-    python benchmarks/evaluation.py --work DIR            about half an hour on two cores
+    python benchmarks/evaluation.py --work DIR            about an hour on two cores
     python benchmarks/evaluation.py --work DIR --quick    a minute: checks that everything runs
 
-200 questions about 20 different one-hour videos (720p H.264), against a scripted policy behind an
-HTTP server of its own that takes as long as a GPU server would (`policy_script.py`). The harness's
-structure (`harness_evaluation.py`) is asked an even share of the same questions, because it takes
-long; every figure is per question. CPU seconds are user and system of the process and its
-children; the server's are not counted. Rounds alternate; nothing is kept between them.
+200 questions about 20 different one-hour videos (720p H.264; `--videos` takes fewer, with ten
+questions each), against a scripted policy behind an HTTP server of its own that takes as long as a
+GPU server would (`policy_script.py`). The harness's structure (`harness_evaluation.py`) is asked
+every fifth of the same questions, because it takes long; every figure is per question. CPU seconds
+are user and system of the process and its children; the server's are not counted. Rounds
+alternate; nothing is kept between them.
 """
 
 import argparse
@@ -143,18 +144,18 @@ def main() -> int:
     parser.add_argument("--work", type=Path, required=True, help="folder for rendered files")
     parser.add_argument("--quick", action="store_true", help="small files, few questions")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--videos", type=int, default=20, help="ten questions about each")
     parser.add_argument("--concurrency", type=int, default=8)
     options = parser.parse_args()
     full = not options.quick
     files = prepare(options.work, FULL if full else QUICK)
-    count, about, share = (200, 20, 10) if full else (8, 4, 2)
+    count, about, share = (10 * options.videos, options.videos, 5) if full else (8, 4, 2)
     videos = different_videos(files.usual, about, files.usual.parent / "different")
     all_questions = options.work / "questions.jsonl"
     write_questions(videos, count, all_questions)
     lines = all_questions.read_text().splitlines(keepends=True)
-    # Step 9 of 20 videos: an even share about different videos, of either parity.
     some = options.work / "some_questions.jsonl"
-    some.write_text("".join(lines[n * 9 % count] for n in range(count // share)))
+    some.write_text("".join(lines[::share]))
     costs: dict[str, list[Cost]] = {"corrected": [], "reference": [], "harness": []}
     with server(files.usual_seconds) as address:
         for number in range(options.rounds):

@@ -4,8 +4,9 @@
 
 Every question is named `Question N` and gets looks like those of the paper's published traces
 (arXiv 2603.22918, figure 1 and the appendix's example): an overview of the whole video at a tenth
-of its size, of 256, 128 or 64 frames; then for one question in three 50 frames of 500 s at full
-size, for one 100 frames of 50 s at 0.4, for one nothing more: 2.7 turns on average, as published.
+of its size, of 128, 64 or 32 frames (the trace has 256 on 110 minutes); then for one question in
+three 50 frames of 500 s at full size, for one 100 frames of 50 s at 0.4, for one nothing more: 2.7
+turns on average, as published.
 The answer is the letter `answer_to(N)`. A reply takes 0.4 s and 10 ms for each image that is new in
 the prompt, as a GPU server's prefill and decoding would; that is waiting, not work.
 """
@@ -24,7 +25,7 @@ from looks import Look
 LETTERS = "ABCD"
 _REPLY_SECONDS = 0.4
 _IMAGE_SECONDS = 0.01
-_OVERVIEW_FRAMES = (64, 128, 256)
+_OVERVIEW_FRAMES = (32, 64, 128)
 _CLOSER = ((500.0, 50, 1.0), (50.0, 100, 0.4))  # seconds, frames, resize
 _NUMBER = re.compile(r"Question (\d+)\b")
 
