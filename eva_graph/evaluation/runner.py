@@ -55,6 +55,7 @@ def evaluate(
     Raises:
         InvalidRequest: no question can be asked, the run has another plan, or another process
             evaluates into it.
+        PolicyError: the judge cannot be reached; nothing was asked.
         EvaGraphError: as `ask_units`; what was answered is kept.
     """
     if not by_video(plan.questions):
@@ -63,10 +64,11 @@ def evaluate(
     with sole_writer(Path(run)):
         begun = EvaluationRun.begin(run, plan)
         tally = Tally(begun.rows())
-        asyncio.run(_ask_rest(begun, tally, ask_units, retry_errors, console))
         told = plan.settings.told()
         if judge is not None:
-            told["judge"] = judge.info.name
+            told["judge"] = judge.info.name  # asks it: before the questions, not hours later
+        asyncio.run(_ask_rest(begun, tally, ask_units, retry_errors, console))
+        if judge is not None:
             _judge(begun, tally, judge, console)
         result = report(tally.rows, asked_for=told)
         begun.write(result)

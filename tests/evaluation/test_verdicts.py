@@ -112,3 +112,14 @@ def test_a_judges_model_without_a_judge_is_refused(tmp_path: Path, command: Comm
         assert server.requests == []
     assert report == {}
     assert "--judge-model names a model of --judge" in said
+
+
+def test_a_judge_that_cannot_be_reached_costs_no_question(tmp_path: Path, command: Command) -> None:
+    with OpenAIServer(answering) as server:
+        evaluate = ["eval", "custom", *open_questions(tmp_path), "--policy", server.base_url]
+        report, said = command(
+            *evaluate, "--judge", "http://127.0.0.1:1/v1", "--out", tmp_path / "run"
+        )
+        assert server.requests == []
+    assert report == {}
+    assert "127.0.0.1:1/v1" in said
