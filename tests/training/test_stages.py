@@ -34,6 +34,7 @@ from eva_graph.trajectory import RunStore
 from eva_graph_training.errors import DataError, RecipeError
 from eva_graph_training.export.trl_kto import TrlKto
 from eva_graph_training.export.trl_sft import TrlSft
+from eva_graph_training.parquet import read_parquet
 from eva_graph_training.sole_process import sole_process
 from eva_graph_training.stages.kto import kto_trainer, train_kto
 from eva_graph_training.stages.logs import read_log
@@ -252,6 +253,9 @@ def test_damaged_exports_are_one_line(scripted: Path, model_folder: Path, tmp_pa
     data = bytearray(whole.read_bytes())
     data[200:1200] = bytes(byte ^ 0x5A for byte in data[200:1200])
     assert "is damaged: " in said("sft", bytes(data))
+    (tmp_path / "damaged.parquet").write_bytes(data)
+    with pytest.raises(DataError, match=r"damaged.parquet cannot be read: [^\n]+$"):
+        read_parquet(tmp_path / "damaged.parquet")
     assert "(no episodes)" in said("sft", [])
     assert "row 0: it has no messages" in said("sft", [{"messages": [], "images": []}])
     assert "row 0: it has no messages" in said("sft", [{"messages": None, "images": []}])

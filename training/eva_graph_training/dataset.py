@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 
 from eva_graph.trajectory import RunStore
 from eva_graph.trajectory.integrity import require_sound
@@ -20,6 +20,7 @@ from eva_graph_training.export.frames import FramePlaces
 from eva_graph_training.export.row import FrameDelivery, Left, Unfit
 from eva_graph_training.export.trl_sft import SFT_FEATURES, TrlSft
 from eva_graph_training.interleaving import interleave
+from eva_graph_training.parquet import read_parquet
 
 
 def sft_dataset(runs: Sequence[str | Path]) -> Dataset:
@@ -55,9 +56,9 @@ def kto_dataset(file: str | Path, *, seed: int = 0) -> Dataset:
     different videos (see `interleaving`).
 
     Raises:
-        DataError: all rows have one label, or show one video.
+        DataError: the file cannot be read, all rows have one label, or show one video.
     """
-    rows = load_dataset("parquet", data_files=str(file), split="train")
+    rows = read_parquet(file)
     labels, videos = list(rows["label"]), list(rows["video_id"])
     if len(set(labels)) < 2:
         raise DataError(f"{file}: KTO needs desirable and undesirable rows, all have one label")

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from datasets import Dataset, load_dataset
+from datasets import Dataset
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
 from eva_graph_training.errors import DataError
 from eva_graph_training.export.frames import open_frame
+from eva_graph_training.parquet import read_parquet
 from eva_graph_training.rewards.attempt import Attempt
 from eva_graph_training.rewards.metrics import rollout_metrics
 
@@ -107,8 +108,7 @@ class RecordedRollouts:
     @classmethod
     def load(cls, file: str | Path, *, per_prompt: int) -> RecordedRollouts:
         """Read an exported file. Raises `DataError`."""
-        rows = load_dataset("parquet", data_files=str(file), split="train")
-        return cls(rows, per_prompt=per_prompt)
+        return cls(read_parquet(file), per_prompt=per_prompt)
 
     def prompts(self) -> Dataset:
         """The trainer's data set: one row a prompt."""

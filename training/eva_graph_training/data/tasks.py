@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from eva_graph.evaluation.questions import EvalQuestion
@@ -105,8 +105,3 @@ def video_id_of(path: str, videos: OpenVideos) -> str | None:
 def drawn(seed: int, name: str) -> bytes:
     """A sort key that puts names into a random order, the same one for the same seed."""
     return hashlib.sha256(f"{seed}|{name}".encode("utf-8", "surrogatepass")).digest()
-
-
-def videos_of(tasks: Sequence[Task]) -> dict[str, str]:
-    """Path of each task's video, by content hash."""
-    return {task.video_id: task.question.video for task in tasks}

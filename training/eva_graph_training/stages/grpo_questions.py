@@ -17,16 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow
-from datasets import load_dataset
-from datasets.exceptions import DatasetsError
-
 from eva_graph.dialects import Question
 from eva_graph.evaluation import load_questions
 from eva_graph.evaluation.questions import EvalQuestion
 from eva_graph.evaluation.stretches import Stretch
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph_training.errors import DataError
+from eva_graph_training.parquet import read_parquet
 
 EXPORTED = "train.parquet"
 NO_ANSWER = "no answer is given"
@@ -111,10 +108,7 @@ def _of_record(record: Trajectory, question: Question) -> GrpoQuestion:
 
 
 def _exported(file: Path) -> Iterator[GrpoQuestion]:
-    try:
-        rows = load_dataset("parquet", data_files=str(file), split="train")
-    except (OSError, pyarrow.ArrowException, DatasetsError) as error:
-        raise DataError(f"{file} is damaged: {error}") from None
+    rows = read_parquet(file)
     missing = _COLUMNS - set(rows.column_names)
     if missing:
         raise DataError(
