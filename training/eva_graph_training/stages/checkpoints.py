@@ -18,6 +18,8 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 _PREFIX = "checkpoint-"
 _SEAL = "whole"
+_WRITTEN_WHOLE = ("model", "adapter")
+"""Folders that `new_folder` writes beside their place, under their name with a dot before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,9 @@ class Checkpoints:
         for step in self._steps():
             if not self._is_whole(step):
                 shutil.rmtree(self.path(step))
+        for name in _WRITTEN_WHOLE:
+            for half in self.folder.glob(f".{name}.*"):
+                shutil.rmtree(half)
 
     def rotate(self, keep: int) -> None:
         """Remove all but the newest `keep`."""
