@@ -45,6 +45,7 @@ class Scene(Span):
     """One background. `fades` says that it fades in during its first half second."""
 
     background_seed: int
+    hue_degrees: int
     fades: bool
 
 

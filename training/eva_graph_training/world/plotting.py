@@ -29,6 +29,7 @@ LONG_SECONDS = 1200
 """Videos longer than this have half as many frames a second."""
 FRAMES_PER_SECOND = (10, 5)
 LANES = 4
+_HUE_STEP_DEGREES = (120, 240)
 _BURST_GAP_SECONDS = (4, 8)
 _LEAST_TAIL_SECONDS = 3
 
@@ -70,15 +71,20 @@ def drawn(rng: np.random.Generator, between: Range) -> int:
 
 
 def _scenes(rng: np.random.Generator, duration_seconds: int, dials: Dials) -> Iterator[Scene]:
-    clock = 0
+    clock, hue = 0, int(rng.integers(360))
     while clock < duration_seconds:
         end = clock + drawn(rng, dials.scene_seconds)
         if duration_seconds - end < dials.scene_seconds[0]:
             end = duration_seconds
         fades = clock > 0 and bool(rng.random() < dials.fade_share)
-        seed = int(rng.integers(2**31))
-        yield Scene(start_seconds=clock, end_seconds=end, background_seed=seed, fades=fades)
-        clock = end
+        yield Scene(
+            start_seconds=clock,
+            end_seconds=end,
+            background_seed=int(rng.integers(2**31)),
+            hue_degrees=hue,
+            fades=fades,
+        )
+        clock, hue = end, (hue + drawn(rng, _HUE_STEP_DEGREES)) % 360
 
 
 def _events(rng: np.random.Generator, duration_seconds: int, dials: Dials) -> Iterator[Event]:
