@@ -1,7 +1,7 @@
 """World videos as real files: H.264 in MP4 with a key frame every two seconds, and subtitles.
 
 Equal plots give equal files. A sparse video lacks frames (a variable frame rate), but never the
-first of a second, nor any of the last second.
+first of a second, nor any of the last second or beside a fade.
 """
 
 from __future__ import annotations
@@ -55,9 +55,13 @@ def film(plot: Plot, path: Path) -> None:
 def frame_numbers(plot: Plot) -> Iterator[int]:
     """Which frames the video has, counted in frames of a full rate."""
     rng = np.random.default_rng((plot.seed, plot.duration_seconds, plot.frames_per_second))
-    rate, last = plot.frames_per_second, (plot.duration_seconds - 1) * plot.frames_per_second
+    whole = {plot.duration_seconds - 1}
+    for scene in plot.scenes:
+        if scene.fades:
+            whole |= {scene.start_seconds - 1, scene.start_seconds, scene.start_seconds + 1}
+    rate = plot.frames_per_second
     for number in range(plot.duration_seconds * rate):
-        needed = not plot.sparse or number % rate == 0 or number >= last
+        needed = not plot.sparse or number % rate == 0 or number // rate in whole
         if needed or rng.random() >= MISSING_SHARE:
             yield number
 

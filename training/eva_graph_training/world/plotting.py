@@ -26,7 +26,7 @@ from eva_graph_training.world.telling import lines_of
 LEAST_SECONDS, MOST_SECONDS = 60, 7200
 MAX_SHIFT_PIXELS = 4
 LONG_SECONDS = 1200
-"""Videos longer than this have half as many frames a second."""
+"""Videos longer than this have half as many frames a second, too few for a fade."""
 FRAMES_PER_SECOND = (10, 5)
 LANES = 4
 _HUE_STEP_DEGREES = (120, 240)
@@ -76,13 +76,13 @@ def _scenes(rng: np.random.Generator, duration_seconds: int, dials: Dials) -> It
         end = clock + drawn(rng, dials.scene_seconds)
         if duration_seconds - end < dials.scene_seconds[0]:
             end = duration_seconds
-        fades = clock > 0 and bool(rng.random() < dials.fade_share)
+        fades = bool(rng.random() < dials.fade_share)
         yield Scene(
             start_seconds=clock,
             end_seconds=end,
             background_seed=int(rng.integers(2**31)),
             hue_degrees=hue,
-            fades=fades,
+            fades=fades and clock > 0 and duration_seconds <= LONG_SECONDS,
         )
         clock, hue = end, (hue + drawn(rng, _HUE_STEP_DEGREES)) % 360
 
