@@ -21,6 +21,7 @@ from rich.console import Console
 from eva_graph.commands.choices import one_of
 from eva_graph.commands.compare import compare
 from eva_graph.commands.evaluate import evaluate
+from eva_graph.commands.mcp import mcp
 from eva_graph.commands.optional_value import RayOnItsOwn
 from eva_graph.commands.runs import runs
 from eva_graph.commands.serve import serve
@@ -135,6 +136,7 @@ def doctor(policy: PolicySpec = None, model: ModelName = None, as_json: Json = F
 
 app.command("eval", cls=RayOnItsOwn)(evaluate)
 app.command("compare")(compare)
+app.command("mcp")(mcp)
 app.command("runs")(runs)
 app.command("serve")(serve)
 app.command("view")(view)
