@@ -17,9 +17,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from eva_graph.evaluation.option_choice import chosen_option
 from eva_graph.evaluation.questions import EvalQuestion, Profile
 from eva_graph.evaluation.rouge import rouge
+from eva_graph.option_choice import chosen_option
 from eva_graph.trajectory.schema import Trajectory
 
 _LEAD: Final = re.compile(

@@ -15,7 +15,9 @@ from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
+from eva_graph.dialects.reference import ReferenceDialect
 from eva_graph.errors import TrajectoryError
+from eva_graph.option_choice import chosen_option
 from eva_graph.trajectory.clock import Moment
 from eva_graph.trajectory.migrations import migrate
 from eva_graph.trajectory.policy_record import PolicyRecord as PolicyRecord
@@ -226,15 +228,22 @@ class Trajectory(RecordModel):
 
     @property
     def correct(self) -> bool | None:
-        """Whether the answer is the expected one, case and outer space aside; None: not known.
+        """Whether the answer is the expected one; None: not known.
 
-        Without an answer it is False. An option's text counts as its letter.
+        With options, the one that the answer means counts, as evaluation and rewards read it
+        ("The answer is B."); the reference dialect asks for the letter or the option's text alone.
+        Open answers are compared without case and outer space. Without an answer it is False.
         """
         if self.expected is None:
             return None
         letters = {_plain(text): _plain(letter) for letter, text in self.options.items()}
         given, wanted = _plain(self.answer or ""), _plain(self.expected)
-        return self.answer is not None and letters.get(given, given) == letters.get(wanted, wanted)
+        wanted = letters.get(wanted, wanted)
+        if self.answer is None or letters.get(given, given) == wanted:
+            return self.answer is not None
+        if not self.options or self.dialect == ReferenceDialect.name:
+            return False
+        return _plain(chosen_option(self.answer, self.options).letter or "") == wanted
 
     @property
     def written(self) -> str:

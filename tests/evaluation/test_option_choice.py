@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eva_graph.evaluation.option_choice import chosen_option
+from eva_graph.option_choice import chosen_option
 
 OPTIONS = {"A": "A red hat", "B": "The green door", "C": "Blue", "D": "None of the above"}
 FORMS = [

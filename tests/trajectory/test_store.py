@@ -289,6 +289,27 @@ def test_right_or_wrong(answer: str | None, expected: str | None, correct: bool 
     assert record("a", answer=answer, expected=expected, options=options).correct is correct
 
 
+@pytest.mark.parametrize(
+    ("answer", "corrected", "reference"),
+    [
+        ("B", True, True),
+        ("blue", True, True),
+        ("The answer is B.", True, False),
+        ("A or B", False, False),
+        ("The answer is A.", False, False),
+    ],
+)
+def test_options_are_read_as_evaluation_reads_them(
+    answer: str, corrected: bool, reference: bool
+) -> None:
+    options = {"A": "red", "B": "blue"}
+    asked = record("one").model_copy(
+        update={"options": options, "expected": "B", "answer": answer, "dialect": "eva/corrected"}
+    )
+    assert asked.correct is corrected
+    assert asked.model_copy(update={"dialect": "eva/reference"}).correct is reference
+
+
 def test_what_is_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(TrajectoryError, match="is a file"):

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from eva_graph.evaluation.option_choice import chosen_option
 from eva_graph.evaluation.questions import EvalQuestion
 from eva_graph.evaluation.scoring import score
 from eva_graph.evaluation.stretches import time_iou
+from eva_graph.option_choice import chosen_option
 from eva_graph_training.labels.look_rules import known_frames
 from eva_graph_training.rewards.attempt import Attempt
 
