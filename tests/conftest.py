@@ -8,6 +8,7 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is import
 os.environ["EVA_GRAPH_INDEX_CACHE"] = ""  # tests that want one name a folder of their own
 os.environ["EVA_GRAPH_SCENE_CACHE"] = ""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames(tmp_path: Path) -> FrameStore:
     """A frame cache of the test's own, in place of the user's."""
     return FrameStore(tmp_path / "cache")
+
+
+@pytest.fixture(autouse=True)
+def ordinary_scheduling() -> Iterator[None]:
+    """SVT-AV1 gives a process of root real-time priority, which would starve all others."""
+    yield
+    if os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
