@@ -22,6 +22,7 @@ class Dials:
         short_event_seconds: how long a short one is shown.
         short_share: of the borders, how many are short.
         gap_seconds: between two borders.
+        calm_share, calm_seconds: some of these gaps are much longer, and how long they are.
         burst_share: of the borders, how many come again soon in the same colour.
         burst_repeats: how often they come again.
         letter_pixels, small_letter_pixels: height of the letter on a card, large and small.
@@ -41,8 +42,10 @@ class Dials:
     short_event_seconds: Range = (1, 2)
     short_share: float = 0.2
     gap_seconds: Range = (4, 40)
-    burst_share: float = 0.2
-    burst_repeats: Range = (1, 3)
+    calm_share: float = 0.12
+    calm_seconds: Range = (70, 110)
+    burst_share: float = 0.3
+    burst_repeats: Range = (1, 4)
     letter_pixels: Range = (50, 58)
     small_letter_pixels: Range = (26, 30)
     small_share: float = 0.3

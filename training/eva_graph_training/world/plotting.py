@@ -30,7 +30,7 @@ LONG_SECONDS = 1200
 FRAMES_PER_SECOND = (10, 5)
 LANES = 4
 _HUE_STEP_DEGREES = (120, 240)
-_BURST_GAP_SECONDS = (4, 8)
+_BURST_GAP_SECONDS = (4, 6)
 _LEAST_TAIL_SECONDS = 3
 
 
@@ -88,22 +88,28 @@ def _scenes(rng: np.random.Generator, duration_seconds: int, dials: Dials) -> It
 
 
 def _events(rng: np.random.Generator, duration_seconds: int, dials: Dials) -> Iterator[Event]:
-    clock, repeats, colour = 0, 0, COLOURS[0]
+    clock = 0
     while True:
-        if repeats:
-            repeats -= 1
-            gap, short = drawn(rng, _BURST_GAP_SECONDS), False
-        else:
-            gap = drawn(rng, dials.gap_seconds)
-            short = bool(rng.random() < dials.short_share)
-            colour = COLOURS[int(rng.integers(len(COLOURS)))]
-            if not short and rng.random() < dials.burst_share:
-                repeats = drawn(rng, dials.burst_repeats)
-        start = clock + gap
-        clock = start + drawn(rng, dials.short_event_seconds if short else dials.event_seconds)
-        if clock > duration_seconds - _LEAST_TAIL_SECONDS:
-            return
-        yield Event(start_seconds=start, end_seconds=clock, colour=colour, short=short)
+        calm = rng.random() < dials.calm_share
+        gap = drawn(rng, dials.calm_seconds if calm else dials.gap_seconds)
+        for event in _burst(rng, clock + gap, dials):
+            clock = event.end_seconds
+            if clock > duration_seconds - _LEAST_TAIL_SECONDS:
+                return
+            yield event
+
+
+def _burst(rng: np.random.Generator, start: int, dials: Dials) -> Iterator[Event]:
+    """A border, which may come again soon."""
+    colour = COLOURS[int(rng.integers(len(COLOURS)))]
+    short = bool(rng.random() < dials.short_share)
+    again = not short and rng.random() < dials.burst_share
+    least = dials.event_seconds[0]
+    lengths = (least, least + 1) if again else dials.event_seconds
+    for _ in range(1 + (drawn(rng, dials.burst_repeats) if again else 0)):
+        end = start + drawn(rng, dials.short_event_seconds if short else lengths)
+        yield Event(start_seconds=start, end_seconds=end, colour=colour, short=short)
+        start = end + drawn(rng, _BURST_GAP_SECONDS)
 
 
 def _cards(
