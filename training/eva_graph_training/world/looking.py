@@ -40,7 +40,7 @@ def scan(
         ValueError: there is no denser scan.
     """
     start, end = (0, length_seconds) if window is None else window
-    frames = SCAN_FRAMES if window is None else WINDOW_SCAN_FRAMES
+    frames: tuple[int, ...] = SCAN_FRAMES if window is None else WINDOW_SCAN_FRAMES
     if kind in ("short_event", "count"):
         frames = (DENSE_FRAMES,)
     if number >= len(frames):
