@@ -34,6 +34,7 @@ def serve_http(server: Server, host: str, port: int) -> None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen()  # before the address is told: who reads it may connect at once
         except (OSError, OverflowError) as error:
             raise InvalidRequest(f"cannot listen on {host}:{port}: {error}") from error
         if host not in _LOOPBACK:
