@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Final
 
 from eva_graph.evaluation.questions import EvalQuestion
+from eva_graph.evaluation.rouge import rouge
 from eva_graph.evaluation.scoring import score
 from eva_graph.evaluation.stretches import time_iou
 from eva_graph.option_choice import chosen_option
@@ -34,8 +35,9 @@ def accuracy(attempt: Attempt) -> float | None:
     """What the evaluation's own reader makes of the answer, in [0, 1].
 
     Multiple choice is 0 or 1; an answer that points to several options chooses none. An open answer
-    (`r_rouge`) is worth 1 where it repeats the expected one, else the mean of ROUGE-1/2/L F1. No
-    answer is worth 0. None: nobody knows the right answer.
+    is worth 1 where it says the expected one and no more ("It is K."), else the mean of ROUGE-1/2/L
+    F1 (`r_rouge`), also where the evaluation takes one word for right or wrong: a training needs to
+    tell a near miss from a far one. No answer is worth 0. None: nobody knows the right answer.
     """
     return answer_value(attempt, attempt.answer)
 
@@ -67,7 +69,8 @@ def answer_value(attempt: Attempt, answer: str | None) -> float | None:
         options=options,
         answer=expected,
     )
-    return score(question, answer).value
+    value = score(question, answer).value
+    return value if options else max(value, rouge(answer or "", expected).mean)
 
 
 def format_bonus(attempt: Attempt, *, accuracy: float, bonus: float = FORMAT_BONUS) -> float:
