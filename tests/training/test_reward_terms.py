@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from eva_graph.dialects import Question
 from eva_graph.evaluation import EvalQuestion, score
+from eva_graph.evaluation.rouge import rouge
 from eva_graph.evaluation.stretches import Stretch
 from eva_graph.known import Reference
 from eva_graph.state import StopReason
