@@ -142,8 +142,8 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
         while not server.requests:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
+        out, said = process.communicate(timeout=120)
         server.released.set()
-        out, said = process.communicate()
     assert process.returncode == 130
     assert out == b""
     assert b"stopped: the same command goes on" in said
