@@ -13,6 +13,7 @@ import re
 from importlib.resources import files
 
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<name>[\w-]+\.js)";\n', re.MULTILINE)
+_STYLES = ("colours.css", "style.css", "question.css", "narrow.css")
 _EXPORT = re.compile(r"^export (?=(?:async )?function|const|class|let)", re.MULTILINE)
 
 
@@ -23,13 +24,17 @@ def asset(name: str) -> str:
 
 def style() -> str:
     """All style sheets in the order in which they count."""
-    return "\n".join(asset(name) for name in ("style.css", "question.css", "narrow.css"))
+    return "\n".join(asset(name) for name in _STYLES)
 
 
-def script(entry: str = "main.js") -> str:
-    """All modules that `entry` needs and itself, as one classic script in a scope of its own."""
+def script(entry: str | None = None) -> str:
+    """A module and all that it needs, as one classic script in a scope of its own.
+
+    Args:
+        entry: text of the module; the page's own where it is None. It may import what lies here.
+    """
     joined: dict[str, str] = {}
-    _join(entry, joined)
+    _join("", entry or asset("main.js"), joined)
     return '"use strict";\n(() => {\n' + "\n".join(joined.values()) + "})();\n"
 
 
@@ -39,10 +44,9 @@ def source_hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
-def _join(name: str, joined: dict[str, str]) -> None:
+def _join(name: str, text: str, joined: dict[str, str]) -> None:
     if name in joined:
         return
-    text = asset(name)
     for needed in _IMPORT.finditer(text):
-        _join(needed["name"], joined)
+        _join(needed["name"], asset(needed["name"]), joined)
     joined[name] = _EXPORT.sub("", _IMPORT.sub("", text))

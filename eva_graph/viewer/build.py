@@ -47,6 +47,7 @@ def write_view(
     max_megabytes: float = DEFAULT_MAX_MB,
     only: Collection[str] = (),
     reels: bool = False,
+    link_frames: bool = True,
     on_episode: Callable[[], None] | None = None,
 ) -> View:
     """Write a page about one run, or about two side by side.
@@ -57,6 +58,7 @@ def write_view(
         max_megabytes: the largest single file, in millions of bytes.
         only: ids of the episodes to show; all where it is empty.
         reels: also write an evidence reel of each episode, into a folder beside `out`.
+        link_frames: link to the stored frames; False for a page that leaves this machine.
         on_episode: called after each episode, to show progress.
 
     Raises:
@@ -84,7 +86,7 @@ def write_view(
         if unknown:
             raise InvalidRequest(f"no episode has the id {', '.join(sorted(unknown))}")
         questions = list(page.questions.values())
-        index = {"runs": _described(stores, out), "questions": questions}
+        index = {"runs": _described(stores, out if link_frames else None), "questions": questions}
         path = write_page(out, index, chunks, max_bytes=int(max_megabytes * 1_000_000))
         return View(
             path=path,
@@ -171,11 +173,11 @@ def _frame(ref: FrameRef | None, thumbnails: Thumbnails, store: FrameStore) -> d
     }
 
 
-def _described(stores: Sequence[RunStore], out: Path) -> list[dict[str, Any]]:
-    """Name of each run, and where its frames lie, seen from the page's folder."""
+def _described(stores: Sequence[RunStore], out: Path | None) -> list[dict[str, Any]]:
+    """Name of each run, and where its frames lie, seen from the page's folder if there is one."""
     described = []
     for store in stores:
-        frames = _from(out.parent, store.frames.root)
+        frames = None if out is None else _from(out.parent, store.frames.root)
         described.append({"name": store.run.resolve().name, "frames": frames})
     return described
 

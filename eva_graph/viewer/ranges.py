@@ -19,8 +19,8 @@ def looked_at(call: CallRecord) -> Stretch | None:
     frame may have been taken a little outside the range that was asked for.
     """
     if call.error is not None:
-        return _of_arguments(call.requested)
-    stretch = _of_arguments(call.applied or {}) or _of_arguments(call.requested)
+        return stretch_of(call.requested)
+    stretch = stretch_of(call.applied or {}) or stretch_of(call.requested)
     times = [seconds_of(frame.ref.get("pts_seconds")) for frame in call.frames]
     ends = [*(stretch or ()), *(time for time in times if time is not None)]
     return (min(ends), max(ends)) if ends else None
@@ -36,7 +36,8 @@ def seconds_of(value: object) -> float | None:
         return None
 
 
-def _of_arguments(arguments: Mapping[str, Any]) -> Stretch | None:
+def stretch_of(arguments: Mapping[str, Any]) -> Stretch | None:
+    """The stretch that a call's arguments name, as a policy wrote them; None where they do not."""
     start, end = seconds_of(arguments.get("start_time")), seconds_of(arguments.get("end_time"))
     if start is None or end is None:
         time = seconds_of(arguments.get("time"))

@@ -24,7 +24,7 @@ export function questionView(question, episodes, lightbox) {
     if (position >= 0) lightbox.open(seen, position);
     else lightbox.open([one], 0);
   };
-  const timeline = new Timeline(episodes, opened);
+  const timeline = new Timeline(episodes, opened, comparing);
   timeline.element.addEventListener("click", (event) => timeline.clicked(event));
   const columns = episodes.map((episode) => column(episode, opened));
   const elements = [head(question, episodes), timeline.element, el("div", { class: "columns" }, columns)];

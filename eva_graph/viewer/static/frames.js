@@ -85,7 +85,7 @@ export class Lightbox {
 
 function enlarged(frame) {
   if (!frame.picture) return el("span", { class: "gone" }, "This frame is not in the run's store.");
-  const image = el("img", { src: frame.picture, alt: `Frame at ${timeOf(frame)}` });
+  const image = el("img", { src: frame.large ?? frame.picture, alt: `Frame at ${timeOf(frame)}` });
   if (frame.width && frame.height) image.style.aspectRatio = `${frame.width} / ${frame.height}`;
   return image;
 }

@@ -2,7 +2,6 @@
 
 import { byId, el, place } from "./dom.js";
 import { clock, count, stretch } from "./format.js";
-import { comparing } from "./data.js";
 import { around, densityText, extent, lanesOf, marks, strength, zoomed } from "./lanes.js";
 
 const NEAR_PIXELS = 7;
@@ -11,12 +10,13 @@ const NARROW = 0.06;
 const LENS = 0.3;
 
 export class Timeline {
-  /** `chosen` is called with a frame of a lane that is clicked. */
-  constructor(episodes, chosen) {
+  /** `chosen` is called with a frame of a lane that is clicked; `headed` lanes name their run. */
+  constructor(episodes, chosen, headed = false) {
     this.lanes = lanesOf(episodes);
     this.whole = extent(episodes, this.lanes);
     this.window = this.whole;
     this.chosen = chosen;
+    this.headed = headed;
     this.names = episodes.map((episode) => episode.run);
     this.element = el("section", { class: "timeline", "aria-label": "Time line of the video" });
     this.element.addEventListener("pointermove", (event) => this.hovered(event));
@@ -93,7 +93,7 @@ export class Timeline {
   }
 
   rows(lane, before) {
-    const heads = comparing && lane.side !== before?.side;
+    const heads = this.headed && lane.side !== before?.side;
     return [
       heads ? el("div", { class: "lane-run" }, this.names[lane.side] ?? "") : null,
       this.name(lane),
