@@ -30,6 +30,7 @@ from eva_graph.trajectory.recorder import Recorder, Recorders
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import (
+    TOOLS,
     FrameMissing,
     FrameRef,
     Tool,
@@ -49,9 +50,15 @@ class Wiring:
     policy: Policy
     dialect: Dialect
     tools: Mapping[str, Tool]
+    tools_named: bool = True  # else they are the dialect's, and a policy's own go before them
     defaults: Context = field(default_factory=Context)
     recorders: Recorders = field(default_factory=Recorders)
     videos: OpenVideos = field(default_factory=OpenVideos)
+
+    def offered(self, info: PolicyInfo) -> Mapping[str, Tool]:
+        """The tools of an episode, before the video has a say in it."""
+        own = None if self.tools_named else info.tools
+        return self.tools if own is None else {name: TOOLS[name] for name in own}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +95,13 @@ class Episode:
     subtitle_file: str | None
     policy: PolicyInfo
     """Facts about the policy; of one that cannot be reached, a stand-in for the record."""
-    policy_error: PolicyError | None = None
-    """Why it cannot be reached."""
+    policy_error: PolicyError | None = None  # why it cannot be reached
 
     @classmethod
     def of(cls, wiring: Wiring, run: NodeRun, node: str, state: AgentState) -> Episode:
         """The episode that a state belongs to; a state without id starts a new one."""
         info, error = _facts(wiring.policy)
+        offered = wiring.offered(info)
         return cls(
             wiring=wiring,
             run=run,
@@ -104,9 +111,7 @@ class Episode:
             video_id=state.get("video_id"),
             question=Question(text=state["question"], options=state.get("choices") or {}),
             tools={
-                name: tool
-                for name, tool in wiring.tools.items()
-                if name in state.get("tools", wiring.tools)
+                name: tool for name, tool in offered.items() if name in state.get("tools", offered)
             },
             subtitle_file=state.get("subtitle_file"),
             policy=info,

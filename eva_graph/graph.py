@@ -57,7 +57,8 @@ def build_graph(
         dialect: `eva`, `native`, a `Dialect`, or `auto`: what a probe of the server finds.
         profile: `corrected`, or `reference` for the released harness's exact behaviour.
         instructions: add system text that teaches a general model the `eva` format.
-        tools: names of the tools offered; None for the dialect's default.
+        tools: names of the tools offered; None for those that the policy was trained with, where
+            its folder says so, else the dialect's default.
         context: knobs used where a run gives none of its own.
         frames: where frames of unrecorded runs go; None for the user's cache.
         videos: how videos are opened, for example `OpenVideos(isolated=True)`; graphs that are
@@ -111,6 +112,7 @@ def wire(
         policy=resolved,
         dialect=chosen,
         tools=chosen_tools(tools, chosen),
+        tools_named=tools is not None,
         defaults=context or Context(),
         recorders=Recorders(frames),
         videos=videos or OpenVideos(),

@@ -25,7 +25,7 @@ from eva_graph.errors import (
     MissingExtra,
     PolicyRejected,
 )
-from eva_graph.policy.limits_file import read_json, read_limits
+from eva_graph.policy.limits_file import known_tools, read_json, read_limits
 from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
 from eva_graph_tools import VisualGrid
 
@@ -188,6 +188,7 @@ def _read_info(folder: Path) -> PolicyInfo:
         counts_tokens=True,
         notice=limits.get("notice"),
         knows=limits.get("knows"),
+        tools=known_tools(limits),
     )
 
 

@@ -100,7 +100,7 @@ class OpenAIPolicy:
         self._extra_body = dict(extra_body or {})
         self._manners = Manners(delivery=images)
         self._served: ServedModel | None = None
-        self._limits: Mapping[str, str] = {}
+        self._limits: Mapping[str, Any] = {}
         self._report: ServerReport | None = None
         self._asking = threading.Lock()
 
@@ -124,6 +124,7 @@ class OpenAIPolicy:
             supports_continuation=self._continues(served),
             notice=self._limits.get("notice"),
             knows=self._limits.get("knows"),
+            tools=self._limits.get("tools"),
             probe=self._report.to_record() if self._report else None,
         )
 

@@ -45,6 +45,9 @@ class PolicyInfo:
     """A limit that is told to the user, e.g. that nano knows only its synthetic world."""
     knows: str | None = None
     """Videos whose `comment` tag begins with this are what the policy was made for: no notice."""
+    tools: tuple[str, ...] | None = None
+    """Names of the tools that it was trained with: offered where nobody names any. None: those of
+    the dialect."""
     probe: Mapping[str, Any] | None = None
     """What a probe of the server found, as the record keeps it; None where none was made."""
 

@@ -61,7 +61,8 @@ def format_lesson(wiring: Wiring, look_budget: int) -> str:
         PolicyError: the policy's server cannot be asked for its patches.
     """
     teaching = EvaDialect(instructions=True)
-    return teaching.system_text(list(wiring.tools.values()), wiring.policy.info.grid, look_budget)
+    info = wiring.policy.info
+    return teaching.system_text(list(wiring.offered(info).values()), info.grid, look_budget)
 
 
 def _without_ids(completion: Completion) -> Completion:

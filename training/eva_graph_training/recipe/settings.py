@@ -36,7 +36,8 @@ class EpisodeSettings(Settings):
     """Visual tokens of one call."""
     episode_visual_budget: Count | None = None
     tools: tuple[str, ...] | None = None
-    """Names of the tools; None: what the dialect offers (`frame_select`)."""
+    """Names of the tools; None: those that the policy was trained with, where its folder says so,
+    else what the dialect offers (`frame_select`)."""
 
     def context(self) -> Context:
         """The same knobs for the graph, at temperature 0 and unrecorded."""

@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from transformers import Trainer
 from trl import GRPOConfig
 
 from eva_graph.dialects import EvaDialect
+from eva_graph.policy.in_process import TransformersPolicy
 from eva_graph.policy.processor import ImageOnlyProcessor
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import FrameStore
@@ -80,6 +82,7 @@ def train_grpo(recipe: Recipe) -> Trained:
 def grpo_trainer(run: StageRun) -> Trainer:
     """The stage's trainer, ready to train; raises as `train_grpo` does."""
     require_whole(run.start)
+    run = _with_known_tools(run)
     room = Room.of(run.recipe, run.start)
     config = run.arguments(GRPOConfig, **own_arguments(run.recipe, room))
     processor = prepare_processor(run.processor())
@@ -89,6 +92,15 @@ def grpo_trainer(run: StageRun) -> Trainer:
     if generation.server is None:
         return _recorded(run, config, processor)
     return _live(run, config, room, processor)
+
+
+def _with_known_tools(run: StageRun) -> StageRun:
+    """Where the recipe names no tools, those that the start was trained with, as in the graph."""
+    episode = run.recipe.episode
+    if episode.tools is not None:
+        return run
+    known = episode.model_copy(update={"tools": TransformersPolicy(run.start).info.tools})
+    return replace(run, recipe=run.recipe.model_copy(update={"episode": known}))
 
 
 def _playing(
