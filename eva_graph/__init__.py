@@ -12,6 +12,7 @@ from eva_graph.dialects.turn import Look, Plan
 from eva_graph.errors import EvaGraphError
 from eva_graph.graph import build_graph
 from eva_graph.known import Reference
+from eva_graph.memory import VideoMemory
 from eva_graph.result import Evidence, RunResult, Turn
 from eva_graph.state import AgentInput, AgentOutput, Context, StopReason
 from eva_graph.steps import Step
@@ -36,6 +37,7 @@ __all__ = [
     "Trajectory",
     "Turn",
     "VideoAgent",
+    "VideoMemory",
     "__version__",
     "build_graph",
 ]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from eva_graph.asked import Asked, Options
 from eva_graph.dialects import Dialect
 from eva_graph.graph import VideoGraph, compile_graph, wire
+from eva_graph.memory import VideoMemory
 from eva_graph.result import RunResult
 from eva_graph.state import AgentInput, Context
 from eva_graph.steps import Step
@@ -47,6 +48,7 @@ class VideoAgent:
         context: knobs for runs that give none.
         frames: where frames of unrecorded runs go; None for the user's cache.
         videos: how videos are opened, for example `OpenVideos(isolated=True)`.
+        memory: notes of videos across questions, for example `VideoMemory(InMemoryStore())`.
 
     Raises:
         EvaGraphError: a part cannot be made; one line that says what to do.
@@ -64,6 +66,7 @@ class VideoAgent:
         context: Context | None = None,
         frames: FrameStore | None = None,
         videos: OpenVideos | None = None,
+        memory: VideoMemory | None = None,
     ) -> None:
         self._wiring = wire(
             policy,
@@ -75,6 +78,7 @@ class VideoAgent:
             context=context,
             frames=frames,
             videos=videos,
+            memory=memory,
         )
         self.graph: VideoGraph = compile_graph(self._wiring)
         """The compiled LangGraph: add it to a larger one with `add_node("video", agent.graph)`."""

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from eva_graph.blocks import blocks_of, frame_of, text_of
 from eva_graph.episode import Episode
 from eva_graph.errors import ContextOverflow, PolicyError
+from eva_graph.recall import keep_answer
 from eva_graph.state import EvidenceDict, StopReason
 from eva_graph.trajectory.clock import utc_now
 from eva_graph_tools import FrameRef
@@ -35,6 +36,7 @@ def finish(
         "error": error,
         "evidence": evidence or [],
     }
+    keep_answer(episode, answer, evidence or [])
     unread = {"failed_requests": failed_requests, "finished": utc_now()}
     episode.journal(0, "end", {**ending, **unread})
     episode.recorder.finish(episode.trajectory_id)

@@ -7,27 +7,23 @@ that differs between runs comes from the state and the `Context`.
 from __future__ import annotations
 
 import hashlib
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langgraph.store.base import BaseStore
 
 from eva_graph.dialects import Dialect, Question
 from eva_graph.dialects.native import tool_schemas
 from eva_graph.errors import InvalidRequest, PolicyError
-from eva_graph.known import Reference
 from eva_graph.limits import Limits
 from eva_graph.look import LookExecutor
+from eva_graph.memory import VideoMemory
 from eva_graph.policy.protocol import Policy, PolicyInfo
 from eva_graph.state import AgentState, Context
 from eva_graph.trajectory.journal import EventKind
-from eva_graph.trajectory.messages import message_to_json
 from eva_graph.trajectory.recorder import Recorder, Recorders
-from eva_graph.trajectory.versions import installed_versions
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import (
     TOOLS,
@@ -39,8 +35,6 @@ from eva_graph_tools import (
     offered_tools,
     restore,
 )
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +48,7 @@ class Wiring:
     defaults: Context = field(default_factory=Context)
     recorders: Recorders = field(default_factory=Recorders)
     videos: OpenVideos = field(default_factory=OpenVideos)
+    memory: VideoMemory | None = None
 
     def offered(self, info: PolicyInfo) -> Mapping[str, Tool]:
         """The tools of an episode, before the video has a say in it."""
@@ -71,6 +66,8 @@ class NodeRun:
     task_id: str
     attempt: int
     emit: Callable[[dict[str, Any]], None]
+    store: BaseStore | None = None
+    """That of the running graph."""
 
     def new_trajectory_id(self) -> str:
         """Stable across retry and resume of the first step, new for every other episode."""
@@ -215,82 +212,10 @@ class Episode:
                 restore(store, ref, video)
             return store.read(ref)
 
-    def opening(self, video: Video) -> list[AnyMessage]:
-        """System and user message; no frame is ever shown before the first plan."""
-        dialect, tools = self.wiring.dialect, list(self.tools.values())
-        system = dialect.system_text(tools, self.policy.grid, self.context.look_budget)
-        user = dialect.user_text(self.question, video.info)
-        return [
-            SystemMessage(content=system, id=self.message_id(0, "system")),
-            HumanMessage(content=user, id=self.message_id(0, "user")),
-        ]
-
     def tool_schemas(self) -> list[dict[str, Any]]:
         """What goes to the server beside the messages: only the `native` dialect sends any."""
         tools = list(self.tools.values())
         return tool_schemas(tools) if self.wiring.dialect.native_tools else []
-
-    def _notice(self, video: Video) -> str | None:
-        knows = self.policy.knows
-        return None if knows and video.info.comment.startswith(knows) else self.policy.notice
-
-    def journal_start(
-        self,
-        video: Video,
-        opening: list[AnyMessage],
-        opening_looks: Sequence[dict[str, Any]] = (),
-    ) -> None:
-        """Write down everything that is fixed for the episode.
-
-        `opening_looks`: looks that the opening shows, where it shows any (`CallRecord`s as JSON).
-        """
-        info, policy = video.info, self.policy
-        notice = self._notice(video)
-        if notice is not None:
-            _LOG.warning("%s", notice)
-        self.journal(
-            0,
-            "start",
-            {
-                "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "video": {
-                    "video_id": video.video_id,
-                    "path": self.video_path.encode("utf-8", "backslashreplace").decode("utf-8"),
-                    "duration_seconds": info.duration_seconds,
-                    "width": info.width,
-                    "height": info.height,
-                    "average_fps": info.average_fps,
-                    "start_offset_seconds": info.start_offset_seconds,
-                    "subtitles": self.subtitle_file,
-                },
-                "question": self.question.text,
-                "options": dict(self.question.options),
-                **asdict(self.context.reference or Reference()),
-                "dialect": self.wiring.dialect.name,
-                "tools": list(self.tools),
-                "policy": {
-                    "name": policy.name,
-                    "backend": policy.backend,
-                    "patch_pixels": policy.grid.patch_pixels,
-                    "min_pixels": policy.grid.min_pixels,
-                    "max_pixels": policy.grid.max_pixels,
-                    "context_tokens": policy.context_tokens,
-                    "probe": policy.probe,
-                },
-                "context": context_to_json(self.context),
-                "versions": installed_versions(),
-                "tool_schemas": self.tool_schemas(),
-                "notice": notice,
-                "messages": [message_to_json(message) for message in opening],
-                "opening_looks": list(opening_looks),
-            },
-        )
-
-
-def context_to_json(context: Context) -> dict[str, Any]:
-    """The knobs as plain JSON; what is known of the answer has a place of its own."""
-    names = [name for name in context.__dataclass_fields__ if name != "reference"]
-    return {name: getattr(context, name) for name in names}
 
 
 def _facts(policy: Policy) -> tuple[PolicyInfo, PolicyError | None]:

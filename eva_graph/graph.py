@@ -22,6 +22,7 @@ from eva_graph.dialects import Dialect, get_dialect
 from eva_graph.driver import run_async, run_sync
 from eva_graph.episode import NodeRun, Wiring
 from eva_graph.errors import InvalidRequest
+from eva_graph.memory import VideoMemory
 from eva_graph.nodes import NODES, NodeCore
 from eva_graph.policy.protocol import Policy
 from eva_graph.state import AgentInput, AgentOutput, AgentState, Context, NextRound
@@ -43,6 +44,7 @@ def build_graph(
     context: Context | None = None,
     frames: FrameStore | None = None,
     videos: OpenVideos | None = None,
+    memory: VideoMemory | None = None,
     interrupt_before: Sequence[str] = (),
 ) -> VideoGraph:
     """The compiled agent, without a checkpointer, ready to be a node of a larger graph.
@@ -63,6 +65,8 @@ def build_graph(
         frames: where frames of unrecorded runs go; None for the user's cache.
         videos: how videos are opened, for example `OpenVideos(isolated=True)`; graphs that are
             given the same one share the open files.
+        memory: notes across questions, read before an episode and written after its looks; None
+            reads and writes none. The policy is told of them in its first message.
         interrupt_before: nodes before which every run stops, inside a larger graph too;
             `["action"]` lets a person change the `calls`.
 
@@ -80,6 +84,7 @@ def build_graph(
             context=context,
             frames=frames,
             videos=videos,
+            memory=memory,
         ),
         interrupt_before,
     )
@@ -96,6 +101,7 @@ def wire(
     context: Context | None = None,
     frames: FrameStore | None = None,
     videos: OpenVideos | None = None,
+    memory: VideoMemory | None = None,
 ) -> Wiring:
     """The parts of `build_graph`'s graph, made but not yet connected; same arguments and errors."""
     from eva_graph.policy.resolve import resolve_policy  # loads the clients only when needed
@@ -108,6 +114,8 @@ def wire(
         context = context or Context(calls=calls)
     else:
         chosen = get_dialect(dialect, profile=profile, instructions=instructions)
+    if memory is not None and not chosen.repairs:
+        raise InvalidRequest("the reference profile is told nothing beforehand: leave memory out")
     return Wiring(
         policy=resolved,
         dialect=chosen,
@@ -116,6 +124,7 @@ def wire(
         defaults=context or Context(),
         recorders=Recorders(frames),
         videos=videos or OpenVideos(),
+        memory=memory,
     )
 
 
@@ -173,6 +182,7 @@ def _node_run(wiring: Wiring, config: RunnableConfig) -> NodeRun:
         namespace=str(settings.get("checkpoint_ns", "")).rpartition("|")[0],
         task_id=execution.task_id if execution else "",
         emit=runtime.stream_writer,
+        store=runtime.store,
         attempt=execution.node_attempt if execution else 1,
     )
 

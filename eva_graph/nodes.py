@@ -32,7 +32,9 @@ from eva_graph.episode import Episode, NodeRun, Wiring
 from eva_graph.errors import PolicyError
 from eva_graph.look import why_lost
 from eva_graph.look_record import journal_look
+from eva_graph.opening import journal_start, opening_messages
 from eva_graph.phases import answer_part, call_part, plan_part, reflection_part, summary_part
+from eva_graph.recall import keep_looks, recalled
 from eva_graph.state import AgentState, NextRound, Spent, StopReason
 from eva_graph.turns import Written, in_phases, read_draft, write_turn
 
@@ -60,11 +62,12 @@ def summary(wiring: Wiring, run: NodeRun, state: NextRound) -> Core[Update]:
     opening, lost = [], None
     with episode.video() as video:
         episode = episode.offering(video)
+        known = recalled(episode, video)
         try:
-            opening = episode.opening(video)
+            opening = opening_messages(episode, video, known)
         except SampleLost as error:
             lost = error
-        episode.journal_start(video, opening)
+        journal_start(episode, video, opening, recalled=known)
         given |= {"video_id": video.video_id, "tools": list(episode.tools)}
     update: Update = {
         **given,
@@ -166,6 +169,7 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     with episode.executor() as executor:
         reply = executor.respond(outcome, spent=spent, message_id=episode.message_id(turn, "tool"))
     journal_look(episode, turn, reply, edited, sampled)
+    keep_looks(episode, reply.results)
     update |= {
         "messages": [*update["messages"], *reply.messages],
         "spent": reply.spent,

@@ -25,6 +25,7 @@ from eva_graph.limits import estimate_tokens
 from eva_graph.look import LookReply
 from eva_graph.look_record import call_record, journal_look
 from eva_graph.look_run import CallRunner, ReadyCall
+from eva_graph.opening import journal_start, opening_messages
 from eva_graph.policy.protocol import NativeCall
 from eva_graph.state import Spent, StopReason
 from eva_graph.turns import given_turn, read_draft, write_turn
@@ -76,7 +77,7 @@ def _open_with_frames(episode: Episode, video: Video, frames: UniformFrames) -> 
         estimate_tokens([_asking(episode, video, None)], episode.policy.grid),
     )
     opening: list[AnyMessage] = [_asking(episode, video, shown)]
-    episode.journal_start(video, opening, [call_record(shown)])
+    journal_start(episode, video, opening, opening_looks=[call_record(shown)])
     return opening
 
 
@@ -94,9 +95,9 @@ def _asking(episode: Episode, video: Video, shown: CallResult | None) -> AnyMess
 
 def _open_with_look(episode: Episode, video: Video, frames: UniformFrames) -> list[AnyMessage]:
     """The agent's opening, a call that nobody sampled, and its frames."""
-    dialect, opening = episode.wiring.dialect, episode.opening(video)
+    dialect, opening = episode.wiring.dialect, opening_messages(episode, video)
     shown = _look(episode, video, frames, estimate_tokens(opening, episode.policy.grid))
-    episode.journal_start(video, opening)
+    journal_start(episode, video, opening)
     call = given_turn(episode, 1, dialect.with_calls("", [shown.call]))
     tool = dialect.reply(
         [shown],

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import uuid
 
-from eva_graph.episode import context_to_json
 from eva_graph.errors import EvaGraphError
 from eva_graph.evaluation.questions import EvalQuestion
+from eva_graph.opening import context_to_json
 from eva_graph.state import Context, StopReason
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph.trajectory.clock import utc_now

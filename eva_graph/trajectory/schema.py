@@ -210,6 +210,9 @@ class Trajectory(RecordModel):
     """What went to the server beside the messages (`native` dialect)."""
     messages: list[dict[str, Any]]
     """`role`, `content` (text and image parts), ids and native calls, in order."""
+    recalled: str = ""
+    """What a memory told of earlier looks at the video: it ends the first user message. Empty where
+    none was used."""
     opening_looks: list[CallRecord] = Field(default_factory=list)
     """Looks that the opening messages show: a passive baseline's, which no turn asked for."""
     turns: list[TurnRecord]

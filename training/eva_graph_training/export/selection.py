@@ -1,6 +1,7 @@
 """Which records are exported, and on which side of the split: pure decisions.
 
-Each refusal has a reason in words, which is counted. The side of a record is decided by its video
+Each refusal has a reason in words, which is counted. An episode that was told of earlier ones (see
+`eva_graph.memory`) is never exported: what it learned from others would leak into this one. The side of a record is decided by its video
 alone, so that no video is on both sides, in this export or in any other with the same seed.
 """
 
@@ -34,6 +35,8 @@ class Selection:
 
     def refusal(self, record: Trajectory) -> str | None:
         """The first condition that does not hold, or None."""
+        if record.recalled:
+            return "a memory told of earlier episodes"
         for name, condition in self._conditions().items():
             if not condition.matches(record):
                 return f"filter {name}"
