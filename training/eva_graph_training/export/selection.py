@@ -1,8 +1,9 @@
 """Which records are exported, and on which side of the split: pure decisions.
 
 Each refusal has a reason in words, which is counted. An episode that was told of earlier ones (see
-`eva_graph.memory`) is never exported: what it learned from others would leak into this one. The side of a record is decided by its video
-alone, so that no video is on both sides, in this export or in any other with the same seed.
+`eva_graph.memory`) is never exported: what it learned from others would leak into this one. The
+side of a record is decided by its video alone, so that no video is on both sides, in this export or
+in any other with the same seed.
 """
 
 from __future__ import annotations
