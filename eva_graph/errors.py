@@ -54,8 +54,11 @@ class MissingExtra(EvaGraphError):
     """An optional dependency is not installed; the message names the command that installs it."""
 
 
-class InvalidRequest(EvaGraphError):
-    """An argument given by the caller is at fault; the message says what is allowed."""
+class InvalidRequest(EvaGraphError, RuntimeError):
+    """An argument given by the caller is at fault; the message says what is allowed.
+
+    A RuntimeError too, for the reason that `ToolError` gives.
+    """
 
 
 class TrajectoryError(EvaGraphError):

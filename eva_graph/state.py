@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
+from langgraph.channels import EphemeralValue
 from langgraph.graph.message import add_messages
 
 from eva_graph.dialects.turn import ToolCall
@@ -115,10 +116,10 @@ class AgentState(TypedDict, total=False):
 
     video: str
     question: str
-    options: dict[str, str] | list[str] | None
-    subtitles: str | None
-    """Summary moves these two to `choices` and `subtitle_file`, so that the next question does not
-    inherit them."""
+    options: Annotated[dict[str, str] | list[str] | None, EphemeralValue]
+    subtitles: Annotated[str | None, EphemeralValue]
+    """Summary moves these two to `choices` and `subtitle_file`. The next question inherits neither,
+    not even where summary failed."""
     video_id: str
     """Content of the video as summary found it; a look at another one is refused."""
     choices: dict[str, str]

@@ -28,8 +28,12 @@ class StoreError(EvaGraphError):
     """The frame store's folder cannot be written; nothing a policy could mend."""
 
 
-class ToolError(EvaGraphError):
-    """A tool call failed for a reason that the caller or the policy can act on."""
+class ToolError(EvaGraphError, RuntimeError):
+    """A tool call failed for a reason that the caller or the policy can act on.
+
+    A RuntimeError too: of other types LangGraph's servers keep the message from their clients, and
+    its default retry policy would try again.
+    """
 
 
 class UnsupportedMedia(ToolError):
