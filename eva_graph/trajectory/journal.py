@@ -77,6 +77,9 @@ class FileJournal:
         return course_of(read_json_lines(path))
 
     def _path(self, trajectory_id: str) -> Path:
+        # Whoever may edit a graph's state may write anything there.
+        if Path(trajectory_id).name != trajectory_id:
+            raise TrajectoryError(f"{trajectory_id!r:.80} is no trajectory id")
         return self._folder / f"{trajectory_id}.jsonl"
 
 
