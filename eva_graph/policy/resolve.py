@@ -25,8 +25,9 @@ def resolve_policy(
     """The policy that `spec` stands for.
 
     Args:
-        spec: None for the embedded nano, a server's base URL, a model folder, a LangChain chat
-            model, or a `Policy`, which is returned as it is.
+        spec: None for the embedded nano, a server's base URL, a model folder (or the folder of a
+            training stage, which holds one as `model/`), a LangChain chat model, or a `Policy`,
+            which is returned as it is.
         model: served model name; only with a URL.
         options: further arguments of the policy's own class.
 
@@ -55,6 +56,8 @@ def _from_folder(spec: str | os.PathLike[str] | None, options: dict[str, Any]) -
         )
     from eva_graph.policy.in_process import TransformersPolicy
 
+    if not (folder / "config.json").is_file() and (folder / "model").is_dir():
+        folder /= "model"  # what a stage of `eva-graph train` leaves
     return TransformersPolicy(folder, **options)
 
 

@@ -33,6 +33,14 @@ def test_a_folder_is_a_model(tmp_path):
     assert isinstance(resolve_policy(str(folder)), TransformersPolicy)
 
 
+def test_the_folder_of_a_training_stage_is_the_model_in_it(tmp_path):
+    random_model(tmp_path / "grpo" / "model")
+    assert (
+        resolve_policy(tmp_path / "grpo").info.name
+        == resolve_policy(tmp_path / "grpo" / "model").info.name
+    )
+
+
 def test_a_chat_model_is_wrapped():
     assert isinstance(resolve_policy(GenericFakeChatModel(messages=iter([]))), ChatModelPolicy)
 
