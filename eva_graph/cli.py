@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eva_graph.commands.app import page
 from eva_graph.commands.choices import one_of
 from eva_graph.commands.compare import compare
 from eva_graph.commands.evaluate import evaluate
@@ -134,6 +135,7 @@ def doctor(policy: PolicySpec = None, model: ModelName = None, as_json: Json = F
         raise typer.Exit(1)
 
 
+app.command("app")(page)
 app.command("eval", cls=RayOnItsOwn)(evaluate)
 app.command("compare")(compare)
 app.command("mcp")(mcp)

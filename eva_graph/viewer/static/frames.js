@@ -22,7 +22,7 @@ function frameButton(episode, one, opened) {
 
 function picture(frame) {
   if (!frame.picture) return el("span", { class: "gone" }, "frame missing");
-  const image = el("img", { src: frame.picture, alt: "", decoding: "async" });
+  const image = el("img", { src: frame.picture, alt: "", decoding: "async", loading: "lazy" });
   if (frame.width && frame.height) image.style.aspectRatio = `${frame.width} / ${frame.height}`;
   return image;
 }
