@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig, RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -29,6 +28,9 @@ from eva_graph.state import AgentInput, AgentOutput, AgentState, Context, NextRo
 from eva_graph.trajectory.recorder import Recorders
 from eva_graph.videos import OpenVideos
 from eva_graph_tools import TOOLS, FrameStore, Tool
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 VideoGraph: TypeAlias = CompiledStateGraph[AgentState, Context, AgentInput, AgentOutput]
 
