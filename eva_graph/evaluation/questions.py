@@ -31,7 +31,7 @@ class EvalQuestion:
         time_reference: (start, end) in seconds of the stretches that show the answer.
         subtitles: path of the subtitle file, where there is one.
         duration_bucket: the set's own class of the video's length.
-        question_type: the set's own class of the question; several are joined by `, `.
+        question_type: the set's own class of the question; several are joined by commas.
         problem: why it cannot be scored; counted, never dropped.
         missing: no file below the videos' folder fits; it cannot be asked.
         verbatim: `question` holds the options already: ask it without any.
