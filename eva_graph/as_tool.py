@@ -1,16 +1,22 @@
-"""The agent as a LangChain tool: a supervisor asks, by a video's name, never by a path."""
+"""The agent as a LangChain tool: a supervisor asks, by a video's name, never by a path.
+
+In a graph the agent's steps go to the `custom` stream of the node that runs the tool.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, Field
+from langgraph.config import get_stream_writer
+from pydantic import BaseModel, Field, WithJsonSchema
 
 from eva_graph.errors import EvaGraphError, InvalidRequest
 from eva_graph.result import RunResult
+from eva_graph.steps import Step
 
 if TYPE_CHECKING:
     from eva_graph.agent import VideoAgent
@@ -43,11 +49,11 @@ def video_tool(
         raise InvalidRequest("as_tool needs at least one video")
     known = list(videos)
     names = ", ".join(known)
+    # As metadata of the type: LangChain drops a field's `json_schema_extra` on the way to a model.
+    one_of = WithJsonSchema({"type": "string", "enum": known})
 
     class _AskOne(_Ask):
-        video: str = Field(
-            description=f"which video: {names}", json_schema_extra={"enum": [*known]}
-        )
+        video: Annotated[str, one_of] = Field(description=f"which video: {names}")
 
     return _tool(agent, videos, _AskOne, f"{_DESCRIPTION} Videos: {names}.")
 
@@ -65,16 +71,27 @@ def _tool(
         return videos[name]
 
     def ask(question: str, video: str | None = None) -> tuple[str, Any]:
+        tell = _parent_stream()
         try:
-            return _report(agent.run(path_of(video), question))
+            for item in agent.stream(path_of(video), question):
+                if isinstance(item, RunResult):
+                    return _report(item)
+                tell(item)
         except EvaGraphError as error:
             raise ToolException(f"Error: {error}") from error
+        raise AssertionError("a stream ends with its result")
 
     async def ask_async(question: str, video: str | None = None) -> tuple[str, Any]:
+        tell = _parent_stream()
         try:
-            return _report(await agent.arun(path_of(video), question))
+            async with aclosing(agent.astream(path_of(video), question)) as items:
+                async for item in items:
+                    if isinstance(item, RunResult):
+                        return _report(item)
+                    tell(item)
         except EvaGraphError as error:
             raise ToolException(f"Error: {error}") from error
+        raise AssertionError("a stream ends with its result")
 
     return StructuredTool.from_function(
         ask,
@@ -86,6 +103,15 @@ def _tool(
         infer_schema=False,
         handle_tool_error=True,
     )
+
+
+def _parent_stream() -> Callable[[Step], None]:
+    """Where steps go: the stream of the graph that runs the tool; nowhere outside of one."""
+    try:
+        write = get_stream_writer()
+    except (RuntimeError, KeyError):  # called by hand, or by a runnable that is no graph
+        return lambda step: None
+    return lambda step: write(step.to_event())
 
 
 def _report(result: RunResult) -> tuple[str, Any]:

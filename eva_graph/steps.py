@@ -39,3 +39,12 @@ class Step:
             trajectory_id=event["trajectory_id"],
             data=data,
         )
+
+    def to_event(self) -> dict[str, Any]:
+        """The part that `from_event` reads."""
+        return {
+            "eva_graph": self.node,
+            "trajectory_id": self.trajectory_id,
+            "turn": self.turn,
+            **self.data,
+        }

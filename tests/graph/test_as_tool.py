@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from episodes import QUESTION, TWO_LOOKS, see
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 
-from eva_graph import Trajectory, VideoAgent
+from eva_graph import Step, Trajectory, VideoAgent
 from eva_graph.errors import InvalidRequest
 from eva_graph.policy.protocol import Completion
 from eva_graph.testing import ScriptedPolicy, make_clip
@@ -67,6 +68,8 @@ async def test_several_videos_in_an_async_loop(
     tool = agent.as_tool(videos)
     assert tool.name == "ask_video"
     assert "talk, walk" in tool.description
+    told = convert_to_openai_tool(tool)["function"]["parameters"]
+    assert told["properties"]["video"]["enum"] == ["talk", "walk"], "as a chat model is told"
     schema = tool.get_input_jsonschema()
     assert schema["required"] == ["question", "video"]
     assert str(tmp_path) not in json.dumps(schema), "the supervisor never sees a path"
@@ -128,3 +131,21 @@ def test_the_artifact_holds_no_token_ids(clip: Path, frames: FrameStore) -> None
 def test_no_video_at_all(frames: FrameStore) -> None:
     with pytest.raises(InvalidRequest, match="at least one video"):
         VideoAgent(ScriptedPolicy([]), frames=frames).as_tool({})
+
+
+async def test_the_steps_reach_the_stream_of_the_supervisor(clip: Path, frames: FrameStore) -> None:
+    loop = supervised(
+        VideoAgent(ScriptedPolicy(TWO_LOOKS), frames=frames), clip, {"question": QUESTION}
+    )
+    asked = {"messages": [HumanMessage("Go.")]}
+    parts = list(loop.stream(asked, THREAD, stream_mode="custom", version="v2"))
+    again = {"configurable": {"thread_id": "2"}}
+    awaited = [p async for p in loop.astream(asked, again, stream_mode="custom", version="v2")]
+    for heard in (parts, awaited):
+        steps = [Step.from_event(part["data"]) for part in heard]
+        assert [step.node for step in steps if step] == [
+            "summary", "plan", "action", "reflection", "summary", "plan", "action", "reflection",
+            "reflection",
+        ]  # fmt: skip
+        assert steps[-1] is not None
+        assert steps[-1].data["answer"] == "yellow"
