@@ -144,14 +144,20 @@ app.command("serve")(serve)
 app.command("view")(view)
 
 
-def main() -> None:
-    """Entry point of `eva-graph`."""
+def add_entry_points() -> typer.Typer:
+    """The app, with the commands that installed packages add to it. Call it once."""
     for entry in sorted(entry_points(group="eva_graph.commands"), key=lambda item: item.name):
         command = entry.load()
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=entry.name)
         else:
             app.command(entry.name)(command)
+    return app
+
+
+def main() -> None:
+    """Entry point of `eva-graph`."""
+    add_entry_points()
     try:
         app()
     except EvaGraphError as error:

@@ -1,17 +1,17 @@
 """Every error that a user or an operator can meet, each one line that says what to do.
 
-    EvaGraphError
-    ├── ToolError                  text for the policy, an entry in the log (eva_graph_tools)
-    ├── StoreError                 frames cannot be written: disk full, no permission (eva_graph_tools)
-    ├── PolicyError                could not write a turn: ends the episode, keeps the trajectory
-    │   ├── PolicyUnavailable      refused, hung, cut off, or 5xx/429 until retries were spent
-    │   ├── PolicyRejected         answered 4xx: the request itself is at fault
-    │   │   └── ContextOverflow    the prompt is longer than the policy's context
-    │   ├── PolicyProtocolError    answered with something that is no chat completion
-    │   └── ContinuationUnsupported  cannot continue a message (`calls="phase"` falls back)
-    ├── MissingExtra               an optional dependency is not installed; names the install command
-    ├── InvalidRequest             the caller's own arguments are at fault
-    └── TrajectoryError            a record or journal cannot be read or written
+EvaGraphError
+├── ToolError                  text for the policy, an entry in the log (eva_graph_tools)
+├── StoreError                 frames cannot be written: disk full, … (eva_graph_tools)
+├── PolicyError                could not write a turn: ends the episode, keeps the trajectory
+│   ├── PolicyUnavailable      refused, hung, cut off, or 5xx/429 until retries were spent
+│   ├── PolicyRejected         answered 4xx: the request itself is at fault
+│   │   └── ContextOverflow    the prompt is longer than the policy's context
+│   ├── PolicyProtocolError    answered with something that is no chat completion
+│   └── ContinuationUnsupported  cannot continue a message (`calls="phase"` falls back)
+├── MissingExtra               an optional dependency is not installed; names the install command
+├── InvalidRequest             the caller's own arguments are at fault
+└── TrajectoryError            a record or journal cannot be read or written
 """
 
 from __future__ import annotations
