@@ -35,3 +35,11 @@ def ordinary_scheduling() -> Iterator[None]:
     yield
     if os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what passed tests recorded as `told at the end`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "told at the end":
+                terminalreporter.write_line(str(value))
