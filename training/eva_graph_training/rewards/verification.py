@@ -12,15 +12,16 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from langchain_core.messages import HumanMessage, SystemMessage
+from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from eva_graph.blocks import text_block
-from eva_graph.dialects import Answer
+from eva_graph.dialects import Answer, Question
 from eva_graph.dialects.parsing import read_corrected
 from eva_graph.errors import PolicyError
 from eva_graph.policy.protocol import Policy, PolicyRequest
+from eva_graph_tools import FrameRef
 from eva_graph_training.labels.judge import labelled_frames
 from eva_graph_training.rewards.attempt import Attempt
 
@@ -100,9 +101,8 @@ class SelfVerification:
         return set(replies) - set(self._known)
 
     def _reply(self, attempt: Attempt) -> str | PolicyError:
-        parts = [*labelled_frames(attempt.last_round), text_block(f"\n{attempt.question.prompt}")]
         request = PolicyRequest(
-            messages=[SystemMessage(content=_SYSTEM), HumanMessage(content=[*parts])],
+            messages=judge_messages(attempt.question, attempt.last_round),
             load_frame=attempt.load_frame,
             conversation_id=f"judge:{hash(_key(attempt))}",
             max_new_tokens=_NEW_TOKENS,
@@ -118,6 +118,12 @@ class SelfVerification:
             raise PolicyError(
                 f"the judge failed {self._failures_in_a_row} times in a row: {error}"
             ) from error
+
+
+def judge_messages(question: Question, shown: Sequence[FrameRef]) -> list[AnyMessage]:
+    """What a judge is asked: the question after the frames, each with its true time."""
+    parts: list[Any] = [*labelled_frames(shown), text_block(f"\n{question.prompt}")]
+    return [SystemMessage(content=_SYSTEM), HumanMessage(content=parts)]
 
 
 def _key(attempt: Attempt) -> _Key:

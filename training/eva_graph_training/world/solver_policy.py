@@ -7,7 +7,7 @@ times of frames that it was shown.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from langchain_core.messages import AnyMessage, HumanMessage, ToolMessage
@@ -21,6 +21,9 @@ from eva_graph_training.world.solving import Seen, Sighting, Task, next_turn
 
 TOOLS = ("frame_select", "zoom", "scene_detect", "transcript")
 """What the solver calls."""
+Turns = Callable[[Task, Sequence[Seen]], str]
+"""Writes the assistant message that follows some looks."""
+Manner = Callable[[Task, int | None], Turns]
 _LABEL = re.compile(r"Frame \d+ at \[([\d:.]+)\]: $")
 _OPENING = re.compile(
     r"Video Length: (\d+) seconds\. Original video resolution: \d+p\. ([^\n]+)((?:\n.+)*)"
@@ -33,11 +36,13 @@ class SolverPolicy:
 
     Args:
         plots: the plot behind each video, by its `video_id`.
+        manner: what writes an episode's turns, from its task and its seed.
     """
 
-    def __init__(self, plots: Mapping[str, Plot]) -> None:
+    def __init__(self, plots: Mapping[str, Plot], manner: Manner = lambda task, seed: next_turn):
         self.info = PolicyInfo(name="world-solver", backend="scripted")
         self._plots = plots
+        self._manner = manner
 
     def generate(self, request: PolicyRequest) -> Completion:
         """The solver's next turn.
@@ -49,7 +54,8 @@ class SolverPolicy:
         opening = next(message for message in messages if isinstance(message, HumanMessage))
         looks = [self._seen(message) for message in messages if isinstance(message, ToolMessage)]
         try:
-            return Completion(text=next_turn(read_task(text_of(opening)), looks))
+            task = read_task(text_of(opening))
+            return Completion(text=self._manner(task, request.seed)(task, looks))
         except ValueError as error:
             raise PolicyError(f"the solver cannot go on: {error}") from error
 

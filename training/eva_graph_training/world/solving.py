@@ -69,9 +69,9 @@ def next_turn(task: Task, looks: Sequence[Seen]) -> str:
     if not looks:
         return _first_turn(task, asked)
     if asked.kind == "transcript":
-        return _answer(task, "The word", _told(asked, looks[-1]))
+        return answer(task, "The word", _told(asked, looks[-1]))
     if asked.kind == "scenes":
-        return _answer(task, "The number of scenes", _scenes(looks[-1]))
+        return answer(task, "The number of scenes", _scenes(looks[-1]))
     if asked.kind == "count":
         return _counted(task, asked, looks[-1])
     if asked.kind == "order":
@@ -81,7 +81,7 @@ def next_turn(task: Task, looks: Sequence[Seen]) -> str:
 
 def _first_turn(task: Task, asked: Asked) -> str:
     if asked.kind == "no_look":
-        return _answer(task, "The length", str(task.length_seconds), seen=False)
+        return answer(task, "The length", str(task.length_seconds), seen=False)
     if asked.kind == "transcript":
         return looking.turn(None, "The subtitles tell it.", looking.listen(asked.noun or ""))
     if asked.kind == "scenes" and asked.window is not None:
@@ -94,21 +94,21 @@ def _first_turn(task: Task, asked: Asked) -> str:
 
 def _read_sign(task: Task, asked: Asked, looks: Sequence[Seen]) -> str:
     """Find the border where the question names one, look closer, read."""
-    found = _found(asked, looks)
-    if found is None:
+    sight = found(asked, looks)
+    if sight is None:
         return _scan_again(task, asked, looks, asked.colours[0])
-    last = looks[-1].frames[0] if _is_close(looks[-1]) else None
+    last = looks[-1].frames[0] if is_close(looks[-1]) else None
     if last is None:
-        reflection = f"The {found.border} border is at [{found.label}]."
+        reflection = f"The {sight.border} border is at [{sight.label}]."
         summary = "The sign is to be read there."
-        return looking.turn(reflection, summary, _close(asked, found.label, first=True))
+        return looking.turn(reflection, summary, _close(asked, sight.label, first=True))
     if asked.kind in PRINT_KINDS:
-        return _answer(task, "The code", last.code)
+        return answer(task, "The code", last.code)
     if last.small and last.box is None and last.width_pixels < _FULL_WIDTH_PIXELS:
         reflection = "The letter is too small to read."
         summary = "The sign needs full detail."
         return looking.turn(reflection, summary, _close(asked, last.label, first=False))
-    return _answer(task, "The letter", last.letter)
+    return answer(task, "The letter", last.letter)
 
 
 def _close(asked: Asked, label: str, *, first: bool) -> Candidates:
@@ -127,7 +127,7 @@ def _counted(task: Task, asked: Asked, look: Seen) -> str:
         if shown and not before:
             starts.append(f"{len(starts) + 1} at [{frame.label}]")
         before = shown
-    return _answer(task, f"The {colour} border: {', '.join(starts)}. The number", str(len(starts)))
+    return answer(task, f"The {colour} border: {', '.join(starts)}. The number", str(len(starts)))
 
 
 def _ordered(task: Task, asked: Asked, looks: Sequence[Seen]) -> str:
@@ -138,7 +138,7 @@ def _ordered(task: Task, asked: Asked, looks: Sequence[Seen]) -> str:
     labels = [frame.label for frame in looks[-1].frames]
     order = sorted(asked.colours, key=lambda colour: labels.index(shown[colour]))
     places = " ".join(f"The {colour} border is at [{shown[colour]}]." for colour in order)
-    return _answer(task, f"{places} The first border", order[0])
+    return answer(task, f"{places} The first border", order[0])
 
 
 def _scan(task: Task, asked: Asked, number: int) -> Candidates:
@@ -150,12 +150,13 @@ def _scan_again(task: Task, asked: Asked, looks: Sequence[Seen], colour: str) ->
     return looking.turn(reflection, "It lies between them.", _scan(task, asked, len(looks)))
 
 
-def _is_close(look: Seen) -> bool:
+def is_close(look: Seen) -> bool:
+    """Whether a look shows a sign large enough to be read."""
     frame = look.frames[0]
     return frame.box is not None or frame.width_pixels >= _READING_WIDTH_PIXELS
 
 
-def _found(asked: Asked, looks: Sequence[Seen]) -> Sighting | None:
+def found(asked: Asked, looks: Sequence[Seen]) -> Sighting | None:
     """The frame that the answer is to be read from, as far as it is known."""
     for look in looks:
         for frame in look.frames:
@@ -165,20 +166,25 @@ def _found(asked: Asked, looks: Sequence[Seen]) -> Sighting | None:
 
 
 def _told(asked: Asked, look: Seen) -> str:
-    found = re.search(rf"The word for {asked.noun} is ([A-Z])\.", look.text)
-    if found is None:
+    line = re.search(rf"The word for {asked.noun} is ([A-Z])\.", look.text)
+    if line is None:
         raise ValueError(f"no subtitle tells the word for {asked.noun}")
-    return found.group(1)
+    return line.group(1)
 
 
 def _scenes(look: Seen) -> str:
-    found = re.search(r"(\d+) scenes?, found", look.text)
-    if found is None:
+    count = re.search(r"(\d+) scenes?, found", look.text)
+    if count is None:
         raise ValueError(f"no number of scenes in {look.text!r:.120}")
-    return found.group(1)
+    return count.group(1)
 
 
-def _answer(task: Task, what: str, value: str, *, seen: bool = True) -> str:
+def answer(task: Task, what: str, value: str, *, seen: bool = True) -> str:
+    """The last message: what was found, as a letter where there are options.
+
+    Raises:
+        ValueError: it is none of the options.
+    """
     heading = "Reflection" if seen else "Summary"
     if not task.options:
         return f"{heading}: {what} is {value}.\n<answer>{value}</answer>"
