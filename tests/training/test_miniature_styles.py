@@ -12,7 +12,7 @@ import pytest
 
 from eva_graph.graph import build_graph
 from eva_graph.known import Reference
-from eva_graph.state import Context
+from eva_graph.state import AgentInput, Context
 from eva_graph.trajectory import Trajectory, read_records
 from eva_graph_tools import Video
 from eva_graph_training.miniature.styles import careful, drawn_manner, fixed, hasty
@@ -54,8 +54,8 @@ def _play(plots: list[Plot], turns: Turns, folder: Path, name: str) -> list[Traj
     return list(read_records(folder / name))
 
 
-def _asked(path: Path, question: Question) -> dict[str, object]:
-    asked: dict[str, object] = {"video": str(path), "question": question.text}
+def _asked(path: Path, question: Question) -> AgentInput:
+    asked: AgentInput = {"video": str(path), "question": question.text}
     if question.options:
         asked["options"] = dict(zip(ascii_uppercase, question.options, strict=False))
     return asked

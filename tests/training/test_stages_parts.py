@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import typer
 from accelerate.commands.config.config_args import load_config_from_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,11 +127,9 @@ def test_accelerate_reads_the_configurations() -> None:
 
 
 def test_the_command_refuses_in_one_line() -> None:
-    app = typer.Typer()
-    app.command()(train)
-    run = CliRunner().invoke(app, ["sft", "nobody"])
+    run = CliRunner().invoke(train, ["sft", "nobody"])
     assert isinstance(run.exception, RecipeError)
     assert "give a YAML file or one of" in str(run.exception)
-    run = CliRunner().invoke(app, ["sft", "nano-cpu", "--set", "sft.epoch=2"])
+    run = CliRunner().invoke(train, ["sft", "nano-cpu", "--set", "sft.epoch=2"])
     assert "sft.epoch" in str(run.exception)
-    assert CliRunner().invoke(app, ["ppo", "nano-cpu"]).exit_code == 2
+    assert CliRunner().invoke(train, ["ppo", "nano-cpu"]).exit_code == 2

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from datasets.arrow_writer import ParquetWriter
+from langchain_core.messages import AnyMessage
 
 from eva_graph.dialects import Question
 from eva_graph.trajectory import RunStore
 from eva_graph_training.data.workplace import fresh_train_folder
 from eva_graph_training.errors import DataError
-from eva_graph_training.export.chat import ChatMessage, parts_of
+from eva_graph_training.export.chat import ChatMessage, Part, parts_of
 from eva_graph_training.export.frames import FramePlaces, trl_messages
 from eva_graph_training.export.row import FrameDelivery
 from eva_graph_training.export.trl_sft import SFT_FEATURES
@@ -56,6 +57,11 @@ def write_judge_rows(runs: Sequence[Path], folder: Path, *, most: int) -> dict[s
     return {"rows": written}
 
 
+def _parts(message: AnyMessage) -> Iterator[Part]:
+    content: Any = message.content
+    return parts_of(content)
+
+
 def _rows(runs: Sequence[Path], out: Path) -> Iterator[dict[str, Any]]:
     for run in runs:
         store = RunStore(run)
@@ -66,7 +72,7 @@ def _rows(runs: Sequence[Path], out: Path) -> Iterator[dict[str, Any]]:
                 continue
             question = Question(text=record.question, options=record.options)
             asked = [
-                ChatMessage(role=_ROLES[one.type], parts=tuple(parts_of(one.content)))
+                ChatMessage(role=_ROLES[one.type], parts=tuple(_parts(one)))
                 for one in judge_messages(question, shown)
             ]
             reply = f"<answer>{record.expected}</answer>"

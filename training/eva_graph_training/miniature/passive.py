@@ -86,7 +86,7 @@ def show_passively(
     plan = EvaluationPlan(settings=settings, questions=tuple(questions))
     asker = make_asker(settings, AnswerKey(_answers(questions), info), folder / RUN)
     asked = partial(ask_videos, asker=asker, concurrency=_AT_ONCE)
-    result = evaluate(plan, folder / RUN, asked)
+    evaluate(plan, folder / RUN, asked)
     export(
         ExportRequest(
             runs=[folder / RUN],
@@ -95,7 +95,7 @@ def show_passively(
             split=Split(train_fraction=1.0),
         )
     )
-    return {"questions": len(questions), "shown": result.asked}
+    return {"questions": len(questions)}
 
 
 def _answers(questions: Sequence[EvalQuestion]) -> dict[Asked, str]:

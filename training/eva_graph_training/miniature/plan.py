@@ -99,6 +99,10 @@ class MiniaturePlan(Settings):
 
     seed: Seed = 0
     with_kto: bool = True
+    fixed: bool = True
+    """Whether the fixed workflow is trained too."""
+    measure_start: bool = False
+    """Whether the base is asked too: it writes on and on."""
     world: WorldSizes
     world_seconds: Count | None = None
     """Longest video; None: as the splits have it."""
