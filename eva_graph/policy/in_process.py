@@ -1,8 +1,8 @@
 """A Qwen2.5-VL-family model folder as a policy in this process: the embedded nano, or your own.
 
-Needs the `nano` extra; torch and the weights are loaded by the first call. Calls run one at a time
-under a lock. It does not continue messages (`calls="phase"` falls back) and has no tool parser, so
-it speaks the `eva` dialect only.
+Needs the `nano` extra; torch and the weights are loaded by the first call. Calls of several threads
+or tasks are written in one batch (see `eva_graph.policy.batching`). It does not continue messages
+(`calls="phase"` falls back) and has no tool parser, so it speaks the `eva` dialect only.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from typing import TYPE_CHECKING, Any
 from eva_graph.errors import (
     ContextOverflow,
     ContinuationUnsupported,
-    InvalidRequest,
     MissingExtra,
     PolicyRejected,
 )
-from eva_graph.policy.limits_file import known_tools, read_json, read_limits
-from eva_graph.policy.protocol import Completion, PolicyInfo, PolicyRequest
-from eva_graph_tools import VisualGrid
+from eva_graph.policy.folder_facts import read_info, stored_dtype
+from eva_graph.policy.limits_file import read_limits
+from eva_graph.policy.protocol import Completion, PolicyRequest
 
 if TYPE_CHECKING:
+    from eva_graph.policy.batching import Batcher
+    from eva_graph.policy.generation import Writing
     from eva_graph.policy.prompt import Prompt, PromptBuilder
+    from eva_graph.policy.sampling import Sampled
 
 _NEEDED = ("torch", "transformers")
 
@@ -41,6 +43,15 @@ class _Loaded:
     tokenizer: Any
     prompts: PromptBuilder
     end_token_ids: set[int]
+    batcher: Batcher
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    request: PolicyRequest
+    loaded: _Loaded
+    writing: Writing
+    started: float
 
 
 class TransformersPolicy:
@@ -52,6 +63,9 @@ class TransformersPolicy:
         device: torch device; None takes CUDA where there is one.
         dtype: torch type of the weights, e.g. `"bfloat16"`; None takes float32 on a CPU and the
             stored type elsewhere.
+        most_rows: requests that are written at once.
+        most_tokens: the same, times the longest of them with its new tokens: what the keys and
+            values of the batch may take, besides a lone request's.
 
     Raises:
         MissingExtra: torch or transformers is not installed.
@@ -59,7 +73,13 @@ class TransformersPolicy:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], *, device: str | None = None, dtype: str | None = None
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        most_rows: int = 16,
+        most_tokens: int = 65_536,
     ) -> None:
         if not all(map(find_spec, _NEEDED)):
             raise MissingExtra(
@@ -69,9 +89,10 @@ class TransformersPolicy:
         self._folder = Path(folder)
         self._device = device
         self._dtype = dtype
+        self._most_rows, self._most_tokens = most_rows, most_tokens
         self._lock = threading.Lock()
         self._loaded: _Loaded | None = None
-        self.info = _read_info(self._folder)
+        self.info = read_info(self._folder)
         self.longest_turn_tokens: int | None = read_limits(self._folder).get("max_new_tokens")
 
     @property
@@ -82,28 +103,33 @@ class TransformersPolicy:
 
     def generate(self, request: PolicyRequest) -> Completion:
         """Write the next assistant text; see the protocol. Raises `PolicyError`."""
-        if request.continue_final or request.guided_regex is not None:
-            raise ContinuationUnsupported("a model in process cannot continue a message")
-        if request.tools:
-            raise PolicyRejected("a model in process has no tool parser: use the eva dialect")
-        started = time.perf_counter()
-        with self._lock:
-            return self._write(request, self._load(), started)
+        asked = self._prepare(request)
+        future = asked.loaded.batcher.submit(asked.writing)
+        try:
+            sampled = future.result()
+        finally:
+            future.cancel()  # where the wait was broken off; without effect on a result
+        return self._completion(asked, sampled)
 
     async def agenerate(self, request: PolicyRequest) -> Completion:
-        """Like `generate`, in a worker thread."""
-        return await asyncio.to_thread(self.generate, request)
+        """Like `generate`; no thread is held while the model writes."""
+        asked = await asyncio.to_thread(self._prepare, request)
+        future = asked.loaded.batcher.submit(asked.writing)
+        sampled = await asyncio.wrap_future(future)
+        return await asyncio.to_thread(self._completion, asked, sampled)
 
     def _load(self) -> _Loaded:
         if self._loaded is None:
             import torch
 
+            from eva_graph.policy.batching import Batcher
+            from eva_graph.policy.generation import Generation
             from eva_graph.policy.processor import load_model, load_processor, visual_grid
             from eva_graph.policy.prompt import PromptBuilder
             from eva_graph.policy.sampling import end_token_ids
 
             device = self._device or ("cuda" if torch.cuda.is_available() else "cpu")
-            dtype = self._dtype or ("float32" if device == "cpu" else _stored_dtype(self._folder))
+            dtype = self._dtype or ("float32" if device == "cpu" else stored_dtype(self._folder))
             processor = load_processor(self._folder)
             with _quietly():
                 model: Any = load_model(self._folder, dtype)
@@ -113,23 +139,48 @@ class TransformersPolicy:
                 processor.tokenizer,
                 PromptBuilder(processor, visual_grid(processor)),
                 end_token_ids(model, processor.tokenizer),
+                Batcher(
+                    Generation(model, most_rows=self._most_rows, most_tokens=self._most_tokens)
+                ),
             )
         return self._loaded
 
-    def _write(self, request: PolicyRequest, loaded: _Loaded, started: float) -> Completion:
-        from eva_graph.policy.sampling import sample
+    def _prepare(self, request: PolicyRequest) -> _Asked:
+        from eva_graph.policy.generation import Writing
+        from eva_graph.policy.sampling import Sampler
 
-        prompt = loaded.prompts.build(request)
+        if request.continue_final or request.guided_regex is not None:
+            raise ContinuationUnsupported("a model in process cannot continue a message")
+        if request.tools:
+            raise PolicyRejected("a model in process has no tool parser: use the eva dialect")
+        started = time.perf_counter()
+        with self._lock:
+            loaded = self._load()
+            prompt = loaded.prompts.build(request)
         room = self._room(prompt, request.max_new_tokens)
-        sampled = sample(loaded.model, loaded.tokenizer, prompt, request, room)
+        sampler = Sampler(
+            loaded.tokenizer,
+            request,
+            max_new_tokens=room,
+            ends=loaded.end_token_ids,
+            device=loaded.model.device,
+        )
+        most_tokens = len(prompt.token_ids) + room
+        writing = Writing(prompt=prompt, sampler=sampler, most_tokens=most_tokens)
+        return _Asked(request, loaded, writing, started)
+
+    def _completion(self, asked: _Asked, sampled: Sampled) -> Completion:
+        request, loaded, prompt = asked.request, asked.loaded, asked.writing.prompt
         ids = sampled.token_ids
+        with self._lock:
+            written: str = loaded.tokenizer.decode(ids, skip_special_tokens=True)
+            text = _before_stop(written, request.stop)
+            if text == written:
+                # Another end than the template's own is followed by the template's in the text.
+                end_id = loaded.tokenizer.eos_token_id
+                end = loaded.tokenizer.eos_token if ids[-1:] == (end_id,) else ""
+                loaded.prompts.remember(request.conversation_id, prompt, text + end, ids)
         ended = bool(ids) and ids[-1] in loaded.end_token_ids
-        written: str = loaded.tokenizer.decode(ids, skip_special_tokens=True)
-        text = _before_stop(written, request.stop)
-        if text == written:
-            # Another end token than the template's own is followed by the template's in the text.
-            end = loaded.tokenizer.eos_token if ids[-1:] == (loaded.tokenizer.eos_token_id,) else ""
-            loaded.prompts.remember(request.conversation_id, prompt, text + end, ids)
         return Completion(
             text=text,
             finish_reason="stop" if ended or text != written else "length",
@@ -140,7 +191,7 @@ class TransformersPolicy:
             logprobs=sampled.logprobs,
             logprobs_kind="raw",
             image_grids=prompt.grids,
-            seconds=time.perf_counter() - started,
+            seconds=time.perf_counter() - asked.started,
         )
 
     def _room(self, prompt: Prompt, wanted: int) -> int:
@@ -173,44 +224,3 @@ def _quietly() -> Iterator[None]:
 def _before_stop(text: str, stop: tuple[str, ...]) -> str:
     found = [position for one in stop if (position := text.find(one)) >= 0]
     return text[: min(found)] if found else text
-
-
-def _read_info(folder: Path) -> PolicyInfo:
-    """Facts from the folder's JSON files; nothing heavy is loaded."""
-    config = read_json(folder, "config.json")
-    image = read_json(folder, "preprocessor_config.json")
-    limits = read_limits(folder)
-    return PolicyInfo(
-        name=str(folder),
-        backend="transformers",
-        grid=_read_grid(folder, image),
-        context_tokens=_text_config(config).get("max_position_embeddings"),
-        counts_tokens=True,
-        notice=limits.get("notice"),
-        knows=limits.get("knows"),
-        tools=known_tools(limits),
-    )
-
-
-def _read_grid(folder: Path, image: dict[str, Any]) -> VisualGrid:
-    size = image.get("size") or {}
-    try:
-        return VisualGrid(
-            patch_pixels=image["patch_size"] * image["merge_size"],
-            min_pixels=image.get("min_pixels") or size["shortest_edge"],
-            max_pixels=image.get("max_pixels") or size["longest_edge"],
-        )
-    except KeyError as error:
-        raise InvalidRequest(
-            f"{folder}/preprocessor_config.json names no {error.args[0]}: not a Qwen-VL folder"
-        ) from error
-
-
-def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    text: dict[str, Any] = config.get("text_config") or config
-    return text
-
-
-def _stored_dtype(folder: Path) -> str:
-    config = read_json(folder, "config.json")
-    return str(config.get("dtype") or config.get("torch_dtype") or "float32")

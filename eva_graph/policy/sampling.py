@@ -1,19 +1,17 @@
-"""Sampling from a model in this process: stop strings and raw log-probabilities, one sequence.
+"""Sampling the next token of a sequence: its own temperature, seed, ends and log-probabilities.
 
-Needs the `nano` extra: import it only where a model is really loaded.
+What one sequence draws depends on nothing but its seed and its scores, however many others are
+sampled with it. Needs the `nano` extra: import it only where a model is really loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, StoppingCriteria
 
-from eva_graph.policy.prompt import Prompt
 from eva_graph.policy.protocol import PolicyRequest
 
 
@@ -25,23 +23,6 @@ class Sampled:
     logprobs: tuple[float, ...]
 
 
-def sample(
-    model: Any, tokenizer: Any, prompt: Prompt, request: PolicyRequest, max_new_tokens: int
-) -> Sampled:
-    """Continue `prompt` up to an end token, a stop string or `max_new_tokens` tokens."""
-    recorder = _LogprobRecorder()
-    stopper = _StopStrings(tokenizer, request.stop, len(prompt.token_ids))
-    with _seeded(request.seed, model.device):
-        sequences = model.generate(
-            **_inputs(model, prompt),
-            generation_config=_settings(model, tokenizer, request.temperature, max_new_tokens),
-            logits_processor=[recorder],
-            stopping_criteria=[stopper],
-        )
-    ids = tuple(sequences[0, len(prompt.token_ids) :].tolist())
-    return Sampled(token_ids=ids, logprobs=recorder.logprobs(ids))
-
-
 def end_token_ids(model: Any, tokenizer: Any) -> set[int]:
     """Tokens that end a turn: the folder's generation settings and the tokenizer's own."""
     ends = model.generation_config.eos_token_id
@@ -49,70 +30,79 @@ def end_token_ids(model: Any, tokenizer: Any) -> set[int]:
     return {token for token in [*listed, tokenizer.eos_token_id] if token is not None}
 
 
-def _inputs(model: Any, prompt: Prompt) -> dict[str, Any]:
-    ids = torch.tensor([prompt.token_ids], device=model.device)
-    inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    if prompt.pixel_values is not None:
-        inputs["pixel_values"] = prompt.pixel_values.to(model.device, model.dtype)
-        inputs["image_grid_thw"] = torch.tensor(prompt.grids, device=model.device)
-        inputs["mm_token_type_ids"] = (ids == model.config.image_token_id).int()
-    return inputs
+class Sampler:
+    """Draws the tokens of one sequence and knows when it is over.
 
+    Args:
+        tokenizer: to find stop strings.
+        request: temperature, seed and stop strings.
+        max_new_tokens: after which the sequence is over.
+        ends: tokens after which it is over; they belong to it.
+        device: of the scores.
+    """
 
-def _settings(
-    model: Any, tokenizer: Any, temperature: float, max_new_tokens: int
-) -> GenerationConfig:
-    # Everything that the folder's own settings could bend is set: what is sampled is the model.
-    sampling = {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {}
-    return GenerationConfig(
-        do_sample=temperature > 0,
-        max_new_tokens=max_new_tokens,
-        repetition_penalty=1.0,
-        eos_token_id=sorted(end_token_ids(model, tokenizer)),
-        pad_token_id=tokenizer.pad_token_id,
-        **sampling,
-    )
-
-
-@contextmanager
-def _seeded(seed: int | None, device: torch.device) -> Iterator[None]:
-    if seed is None:
-        yield
-        return
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-class _LogprobRecorder(LogitsProcessor):
-    """Sees the raw scores of every step and, one step later, which token was taken."""
-
-    def __init__(self) -> None:
-        self._last: torch.Tensor | None = None
-        self._taken: list[float] = []
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        if self._last is not None:
-            self._taken.append(self._last[input_ids[0, -1]].item())
-        self._last = torch.log_softmax(scores[0].float(), dim=-1)
-        return scores
-
-    def logprobs(self, ids: Sequence[int]) -> tuple[float, ...]:
-        """Log-probability of each of the sampled ids."""
-        last = [] if self._last is None else [self._last[ids[-1]].item()]
-        return (*self._taken, *last)
-
-
-class _StopStrings(StoppingCriteria):
-    def __init__(self, tokenizer: Any, stop: Sequence[str], prompt_length: int) -> None:
-        self._tokenizer, self._stop, self._prompt_length = tokenizer, stop, prompt_length
+    def __init__(
+        self,
+        tokenizer: Any,
+        request: PolicyRequest,
+        *,
+        max_new_tokens: int,
+        ends: set[int],
+        device: torch.device,
+    ) -> None:
+        self._tokenizer, self._stop, self._ends = tokenizer, request.stop, ends
+        self._temperature, self._max_new_tokens = request.temperature, max_new_tokens
         # A token holds at least one byte, so this tail holds every stop that just ended.
-        self._tail = max((len(text.encode()) for text in stop), default=0) + 1
+        self._tail = max((len(text.encode()) for text in request.stop), default=0) + 1
+        self._generator: torch.Generator | None = None
+        if request.seed is not None:
+            self._generator = torch.Generator(device).manual_seed(request.seed)
+        self._ids: list[int] = []
+        self._logprobs: list[float] = []
 
-    def __call__(
-        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **_: Any
-    ) -> torch.BoolTensor:
-        start = max(self._prompt_length, input_ids.shape[1] - self._tail)
-        text = self._tokenizer.decode(input_ids[0, start:]) if self._stop else ""
-        done = any(stop in text for stop in self._stop)
-        return torch.tensor([done], device=input_ids.device)  # type: ignore[return-value]
+    @property
+    def is_greedy(self) -> bool:
+        """Whether it takes the most likely token."""
+        return self._temperature <= 0
+
+    @property
+    def last_id(self) -> int:
+        """The token taken last."""
+        return self._ids[-1]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last token was an end, completed a stop string, or was one too many."""
+        if len(self._ids) >= self._max_new_tokens or self._ids[-1] in self._ends:
+            return True
+        return any(stop in self._tail_text() for stop in self._stop)
+
+    def draw(self, scores: torch.Tensor) -> torch.Tensor:
+        """A token of `scores` (vocabulary, float32), with the sequence's own generator."""
+        probabilities = torch.softmax(scores / self._temperature, dim=-1)
+        return torch.multinomial(probabilities[None], 1, generator=self._generator)[0, 0]
+
+    def take(self, token_id: int, logprob: float) -> None:
+        """The next token of the sequence, and its raw log-probability."""
+        self._ids.append(token_id)
+        self._logprobs.append(logprob)
+
+    def sampled(self) -> Sampled:
+        """What was taken so far."""
+        return Sampled(token_ids=tuple(self._ids), logprobs=tuple(self._logprobs))
+
+    def _tail_text(self) -> str:
+        text: str = self._tokenizer.decode(self._ids[-self._tail :])
+        return text
+
+
+def take_tokens(scores: torch.Tensor, samplers: Sequence[Sampler]) -> None:
+    """Let every sequence take a token of its row of `scores` (sequences x vocabulary)."""
+    scores = scores.float()
+    taken = scores.argmax(dim=-1)
+    for row, sampler in enumerate(samplers):
+        if not sampler.is_greedy:
+            taken[row] = sampler.draw(scores[row])
+    logprobs = torch.log_softmax(scores, dim=-1).gather(1, taken[:, None])[:, 0]
+    for sampler, token, logprob in zip(samplers, taken.tolist(), logprobs.tolist(), strict=True):
+        sampler.take(token, logprob)
