@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import groupby
@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from grpo_cases import CASES, Case
+from scripted_model import write
 from trl import GRPOConfig
 
 from eva_graph import VideoAgent
@@ -121,7 +122,7 @@ def _question(case: Case) -> str:
 
 def _script(model: Any, tokenizer: Any) -> None:
     """Let `generate` say the next turn of each row's case, up to as many tokens as it may."""
-    opener = tokenizer(_OPENER)["input_ids"]
+    line_of = _line_of(tokenizer)
 
     def generate(
         *,
@@ -134,13 +135,19 @@ def _script(model: Any, tokenizer: Any) -> None:
         logits_processor: Any = None,
         stopping_criteria: Any = None,
     ) -> torch.Tensor:  # what a Qwen VL model takes, and nothing else
-        lines = [_line(row.tolist()) for row in input_ids]
+        lines = [line_of(row.tolist()) for row in input_ids]
         said = [line[: generation_config.max_new_tokens] for line in lines]
         longest = max(map(len, said))
         padded = [line + [tokenizer.pad_token_id] * (longest - len(line)) for line in said]
         return torch.cat([input_ids, torch.tensor(padded)], dim=1)
 
-    def _line(ids: list[int]) -> list[int]:
+    model.generate = generate
+
+
+def _line_of(tokenizer: Any) -> Callable[[list[int]], list[int]]:
+    opener = tokenizer(_OPENER)["input_ids"]
+
+    def line_of(ids: list[int]) -> list[int]:
         found = _CASE.search(tokenizer.decode(ids))
         assert found is not None
         turn = sum(ids[at : at + len(opener)] == opener for at in range(len(ids))) - 1
@@ -148,12 +155,12 @@ def _script(model: Any, tokenizer: Any) -> None:
         line: list[int] = tokenizer(text + _END)["input_ids"]
         return line
 
-    model.generate = generate
+    return line_of
 
 
 def _in_graph(start: Path, clip: Path, recipe: Recipe, cases: Sequence[Case]) -> list[Played]:
     policy = TransformersPolicy(start)
-    _script(policy.model, load_processor(start).tokenizer)
+    write(policy, _line_of(load_processor(start).tokenizer))
     agent = VideoAgent(policy, context=recipe.episode.context())
     run = Path(recipe.work) / "run"
     results = [agent.run(clip, _question(case), record=run) for case in cases]

@@ -8,7 +8,7 @@ from typing import Any
 
 from episodes import TWO_LOOKS, answer, call, in_parts, look, span
 from langgraph.checkpoint.memory import InMemorySaver
-from scripted_model import make_it_say
+from scripted_model import make_it_write
 
 from eva_graph import Context, VideoAgent, build_graph
 from eva_graph.policy.in_process import TransformersPolicy
@@ -101,7 +101,7 @@ def token_run(clips: Sequence[Path], run: Path, folder: Path) -> Path:
     ]
     for clip in clips:
         for script in (twice, ["<answer>A</answer>"]):
-            make_it_say(policy.model, tokenizer, script)
+            make_it_write(policy, tokenizer, script)
             VideoAgent(policy).run(clip, COLOUR, options=OPTIONS, record=run)
     amend(
         run,

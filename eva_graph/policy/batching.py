@@ -44,9 +44,6 @@ class Batcher:
         while self._is_needed():
             while (next_one := self._next()) is not None:
                 self._join(*next_one)
-            for writing in [one for one, future in self._written.items() if future.cancelled()]:
-                self._generation.leave(writing)
-                del self._written[writing]
             if self._written:
                 self._step()
 
@@ -76,12 +73,16 @@ class Batcher:
 
     def _step(self) -> None:
         try:
+            for writing in [one for one, future in self._written.items() if future.cancelled()]:
+                self._generation.leave(writing)
+                del self._written[writing]
             over = self._generation.step()
         except Exception as error:  # told to whoever waits for the results
-            for writing, future in self._written.items():
-                self._generation.leave(writing)
-                _fail(future, error)
+            self._generation.clear()
+            failed = list(self._written.values())
             self._written.clear()
+            for future in failed:
+                _fail(future, error)
             return
         for writing in over:
             _fulfil(self._written.pop(writing), writing)

@@ -79,6 +79,8 @@ class Generation:
     @torch.inference_mode()
     def step(self) -> list[Writing]:
         """Take a token of every sequence; those that are over with it have left."""
+        if not self._rows:
+            return []
         device = self._model.device
         ids = torch.tensor([[one.sampler.last_id] for one in self._rows], device=device)
         positions = torch.tensor([[one.next_position] for one in self._rows], device=device)
@@ -99,12 +101,17 @@ class Generation:
             self.leave(one)
         return over
 
+    @torch.inference_mode()
     def leave(self, writing: Writing) -> None:
         """Drop a sequence."""
         row = self._rows.index(writing)
         self._cache.leave(row)
         self._rows[row] = self._rows[-1]
         self._rows.pop()
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._rows, self._cache = [], KeyValueRows()
 
 
 def _inputs(model: Any, prompt: Prompt) -> tuple[dict[str, Any], int]:

@@ -31,16 +31,19 @@ class Stored:
         self.bytes: dict[str, bytes] = {}
 
     def put(self, colour: str, at_seconds: float) -> FrameRef:
+        return self.put_image(Image.new("RGB", (56, 56), colour), at_seconds)
+
+    def put_image(self, image: Image.Image, at_seconds: float) -> FrameRef:
         buffer = io.BytesIO()
-        Image.new("RGB", (56, 56), colour).save(buffer, "PNG")
+        image.save(buffer, "PNG")
         sha256 = hashlib.sha256(buffer.getvalue()).hexdigest()
         self.bytes[sha256] = buffer.getvalue()
         return FrameRef(
             sha256=sha256,
             media_type="image/png",
             encoding="png",
-            width=56,
-            height=56,
+            width=image.width,
+            height=image.height,
             video_id="sha256:00",
             pts_seconds=at_seconds,
         )

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 from datasets import Dataset
-from scripted_model import make_it_say
+from scripted_model import make_it_say, make_it_write
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 
 from eva_graph import Context, VideoAgent
@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recorded(folder: Path, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("run")
     policy = TransformersPolicy(folder)
-    make_it_say(policy.model, load_processor(folder).tokenizer, SCRIPT)
+    make_it_write(policy, load_processor(folder).tokenizer, SCRIPT)
     context = Context(max_turns=MAX_TURNS, reference=Reference(expected="blue"))
     result = VideoAgent(policy).run(clip, QUESTION, record=run, context=context)
     assert (result.answer, result.stop_reason) == ("blue", "forced")
