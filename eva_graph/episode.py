@@ -49,6 +49,8 @@ class Wiring:
     recorders: Recorders = field(default_factory=Recorders)
     videos: OpenVideos = field(default_factory=OpenVideos)
     memory: VideoMemory | None = None
+    approve: bool = False
+    """Whether a person is asked before every look."""
 
     def offered(self, info: PolicyInfo) -> Mapping[str, Tool]:
         """The tools of an episode, before the video has a say in it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -47,6 +48,7 @@ def build_graph(
     frames: FrameStore | None = None,
     videos: OpenVideos | None = None,
     memory: VideoMemory | None = None,
+    approve: bool = False,
     interrupt_before: Sequence[str] = (),
 ) -> VideoGraph:
     """The compiled agent, without a checkpointer, ready to be a node of a larger graph.
@@ -69,27 +71,27 @@ def build_graph(
             given the same one share the open files.
         memory: notes across questions, read before an episode and written after its looks; None
             reads and writes none. The policy is told of them in its first message.
+        approve: ask a person before every look: an `interrupt` with the `calls`, which
+            `Command(resume=True)` runs and a list of calls in place of True replaces.
         interrupt_before: nodes before which every run stops, inside a larger graph too;
             `["action"]` lets a person change the `calls`.
 
     Raises:
         EvaGraphError: a part cannot be made; one line that says what to do.
     """
-    return compile_graph(
-        wire(
-            policy,
-            model=model,
-            dialect=dialect,
-            profile=profile,
-            instructions=instructions,
-            tools=tools,
-            context=context,
-            frames=frames,
-            videos=videos,
-            memory=memory,
-        ),
-        interrupt_before,
+    wiring = wire(
+        policy,
+        model=model,
+        dialect=dialect,
+        profile=profile,
+        instructions=instructions,
+        tools=tools,
+        context=context,
+        frames=frames,
+        videos=videos,
+        memory=memory,
     )
+    return compile_graph(replace(wiring, approve=approve), interrupt_before)
 
 
 def wire(
@@ -116,6 +118,8 @@ def wire(
         context = context or Context(calls=calls)
     else:
         chosen = get_dialect(dialect, profile=profile, instructions=instructions)
+    if not isinstance(memory, VideoMemory | None):
+        raise InvalidRequest(f"memory must be a VideoMemory, such as VideoMemory({memory!r:.40})")
     if memory is not None and not chosen.repairs:
         raise InvalidRequest("the reference profile is told nothing beforehand: leave memory out")
     return Wiring(

@@ -40,7 +40,7 @@ class VideoMemory:
         max_characters: how much of them a policy is told.
 
     Raises:
-        InvalidRequest: a namespace that no store takes, or a number below 1.
+        InvalidRequest: what is no store, a namespace that no store takes, or a number below 1.
     """
 
     def __init__(
@@ -58,6 +58,8 @@ class VideoMemory:
             raise InvalidRequest(
                 f"namespace must be names without a dot, such as ('ada', 'videos'): {namespace!r}"
             )
+        if not isinstance(store, BaseStore | None):
+            raise InvalidRequest(f"store must be a LangGraph store, not {store!r:.80}")
         for name, value in (("max_notes", max_notes), ("max_characters", max_characters)):
             if value < 1:
                 raise InvalidRequest(f"{name} must be at least 1, not {value!r}")

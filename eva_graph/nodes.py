@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, cast
 from langchain_core.messages import AnyMessage
 from langgraph.types import Overwrite
 
+from eva_graph.approval import approved_calls
 from eva_graph.asked import Asked
 from eva_graph.dialects import (
     Answer,
@@ -20,7 +21,6 @@ from eva_graph.dialects import (
     Malformed,
     Neither,
     Outcome,
-    ToolCall,
     Truncated,
 )
 from eva_graph.dialects.reference import SampleLost
@@ -146,7 +146,7 @@ def action(wiring: Wiring, run: NodeRun, state: AgentState) -> Core[Update]:
     turn, draft = state["turn"], state["draft"]
     update: Update = {"messages": []}
     spent = state["spent"]
-    wanted: list[ToolCall] | None = state["calls"]
+    wanted: list[Any] | None = approved_calls(episode, state)
     if not draft["complete"] and not wanted:
         try:
             written = yield from call_part(

@@ -14,31 +14,35 @@ from typing import Any
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
 
-from eva_graph import AgentInput, AgentOutput, Context, EvaGraphError, build_graph
+from eva_graph import AgentInput, AgentOutput, Context, build_graph
 from eva_graph.trajectory import RunStore
-
-Calls = list[dict[str, Any]]
 
 
 def build(policy: str | None, record: str) -> CompiledStateGraph[Any, Any, Any, Any]:
-    video = build_graph(policy, context=Context(record=record), interrupt_before=["action"])
+    video = build_graph(policy, context=Context(record=record), approve=True)
     graph = StateGraph(AgentInput, output_schema=AgentOutput)
     graph.add_node("video", video)
     graph.add_edge(START, "video")
     return graph.compile(checkpointer=InMemorySaver())
 
 
-def decide(calls: Calls) -> Calls | None:
-    """What to run, or None to end."""
-    for call in calls:
+def decide(asked: dict[str, Any]) -> Any:
+    """True to run the calls, a list in their place, or None to end."""
+    if asked["problem"]:
+        print("not like that:", asked["problem"])
+    for call in asked["calls"]:
         print("wants", json.dumps(call["arguments"]), "of", call["tool"])
-    if not calls:
-        print("wrote no call that can be read, and is told so")
+    if not asked["calls"]:
+        print("wrote no call that can be read; Enter tells it so")
     given = input("Enter, a call, or q: ").strip()
-    if given == "q":
-        return None
-    return [json.loads(given)] if given else calls
+    if given in ("", "q"):
+        return True if given == "" else None
+    try:
+        return [json.loads(given)]
+    except ValueError:
+        return given  # no call: it is asked for again
 
 
 def main() -> None:
@@ -51,17 +55,11 @@ def main() -> None:
     graph = build(given.policy, given.record)
     thread: Any = {"configurable": {"thread_id": uuid.uuid4().hex}}
     output = graph.invoke({"video": given.video, "question": given.question}, thread)
-    while graph.get_state(thread).next:
-        stopped = graph.get_state(thread, subgraphs=True).tasks[0].state
-        try:
-            calls = decide(stopped.values["calls"])
-            if calls is None:
-                return
-            if calls != stopped.values["calls"]:
-                graph.update_state(stopped.config, {"calls": calls})
-            output = graph.invoke(None, thread)
-        except (ValueError, EvaGraphError) as error:
-            print("not like that:", error)
+    while "__interrupt__" in output:
+        word = decide(output["__interrupt__"][0].value)
+        if word is None:
+            return
+        output = graph.invoke(Command(resume=word), thread)
     print(f"{output['answer']} ({output['stop_reason']})")
     record = RunStore(given.record).get(output["trajectory_id"])
     for turn in record.turns:

@@ -117,7 +117,7 @@ def test_approve_looks(main: Callable[..., list[str]], server: str, clip: Path) 
         "turn 2: edited by a person",
         "turn 3: as it was written",
     ]
-    assert any("not like that: Expecting value" in line for line in lines)
+    assert any("not like that: resume with True" in line for line in lines)
     (record,) = RunStore("runs/approved").records()
     assert len(record.turns[1].calls[0].frames) == 3
     assert record.turns[1].sampled_calls is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from operator import add
 from pathlib import Path
@@ -179,6 +180,39 @@ async def test_many_at_once_in_one_parent(
         (clip_colour(second), str(second)) for second in range(8)
     ]
     assert len({trajectory for *_, trajectory in told}) == 8
+
+
+def test_a_parent_bounds_how_many_run_at_once(frames: FrameStore, clip: Path) -> None:
+    lock, two_at_once, running, most = threading.Lock(), threading.Event(), 0, 0
+
+    def script(request: PolicyRequest) -> str:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+            if running == 2:
+                two_at_once.set()
+        assert two_at_once.wait(60)
+        with lock:
+            running -= 1
+        return see(request)
+
+    graph = build_graph(ScriptedPolicy(script), frames=frames)
+
+    def ask(state: Different) -> Different:
+        output = graph.invoke({"video": state["film"], "question": state["wishes"][0]})
+        return {"findings": [output["answer"]]}
+
+    def spread(state: Different) -> list[Send]:
+        return [Send("ask", {**state, "wishes": [wish]}) for wish in state["wishes"]]
+
+    parent = StateGraph(Different)
+    parent.add_node("ask", ask)
+    parent.add_conditional_edges(START, spread, ["ask"])
+    given: Any = {"film": str(clip), "wishes": [f"At {second}" for second in range(6)]}
+    output = parent.compile().invoke(given, {"max_concurrency": 2})
+    assert len(output["findings"]) == 6
+    assert most == 2
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])

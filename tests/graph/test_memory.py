@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from langgraph.store.memory import InMemoryStore
 from langgraph.store.sqlite import SqliteStore
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
-from eva_graph import AgentInput, AgentOutput, EvaGraphError, VideoAgent, VideoMemory, build_graph
+from eva_graph import AgentInput, AgentOutput, VideoAgent, VideoMemory, build_graph
 from eva_graph.blocks import text_of
 from eva_graph.errors import InvalidRequest
 from eva_graph.notes import HEADING, AnswerNote, LookNote, SeenStretch, told
@@ -216,13 +217,21 @@ def test_a_moved_file_is_the_same_video_and_a_changed_one_is_not(
 
 def test_it_stays_small_and_forgets_the_oldest(store: BaseStore) -> None:
     memory = VideoMemory(store, max_notes=3, max_characters=300)
-    for number in range(120):
+    for number in range(6):
         memory.add("sha256:ab", answered(f"Question {number}?", number))
     memory.add("sha256:cd", answered("Another video?"))
     kept = [note.question for note in memory.notes("sha256:ab") if isinstance(note, AnswerNote)]
-    assert kept == ["Question 119?", "Question 118?", "Question 117?"]
+    assert kept == ["Question 5?", "Question 4?", "Question 3?"]
     memory.forget("sha256:ab")
     assert (memory.notes("sha256:ab"), len(memory.notes("sha256:cd"))) == ([], 1)
+
+
+def test_many_notes_are_all_found() -> None:
+    memory = VideoMemory(InMemoryStore(), max_notes=120)
+    for number in range(125):
+        memory.add("sha256:ab", answered(f"Question {number}?", number))
+    kept = [note.question for note in memory.notes("sha256:ab") if isinstance(note, AnswerNote)]
+    assert kept == [f"Question {number}?" for number in range(124, 4, -1)]
 
 
 def test_users_are_kept_apart(store: BaseStore) -> None:
@@ -266,13 +275,34 @@ def test_an_episode_that_was_told_is_not_exported(
     assert Selection().refusal(second) == "a memory told of earlier episodes"
 
 
+def test_many_episodes_at_once_lose_no_note(
+    store: BaseStore, clip: Path, frames: FrameStore
+) -> None:
+    agent = VideoAgent(ScriptedPolicy(see), frames=frames, memory=VideoMemory(store))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda second: agent.run(clip, f"Which colour at {second}"), range(8)))
+    assert len(VideoMemory(store).notes(identity(clip))) == 8
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [{"namespace": ("a.b",)}, {"namespace": "ada"}, {"max_notes": 0}, {"max_characters": 0}],
+    [
+        {"store": {}},
+        {"namespace": ("a.b",)},
+        {"namespace": "ada"},
+        {"max_notes": 0},
+        {"max_characters": 0},
+    ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(EvaGraphError):
-        VideoMemory(InMemoryStore(), **arguments)
+    with pytest.raises(InvalidRequest):
+        VideoMemory(**arguments)
+
+
+def test_a_store_is_no_memory() -> None:
+    memory: Any = InMemoryStore()
+    with pytest.raises(InvalidRequest, match="memory must be a VideoMemory"):
+        VideoAgent(ScriptedPolicy(see), memory=memory)
 
 
 def test_the_reference_profile_is_told_nothing() -> None:
