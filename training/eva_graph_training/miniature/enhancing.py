@@ -18,7 +18,9 @@ from eva_graph_training.miniature.plan import MiniaturePlan, RlSizes
 from eva_graph_training.miniature.writer import WritingTeacher
 from eva_graph_training.recipe import DataSettings
 
-QUESTIONS_FILE = "questions.jsonl"
+SET = "set"
+"""Its folder below the step's: both are locked while they are worked in."""
+QUESTIONS_FILE = f"{SET}/questions.jsonl"
 
 
 def build_questions(
@@ -41,7 +43,7 @@ def build_questions(
     """
     enhanced = plan.rl.enhanced and bool(unseen)
     built = RlPlan(
-        out=folder,
+        out=folder / SET,
         questions=questions,
         wiring=wire(
             resolve_policy(str(model)), tools=plan.recipe.episode.tools, videos=OpenVideos()
