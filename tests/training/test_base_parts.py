@@ -184,8 +184,8 @@ def test_patches_are_the_image_processors(tokenizer, tmp_path: Path) -> None:
 
 
 def test_sight_goes_on_where_it_stopped(tokenizer, tmp_path: Path) -> None:
-    pictures = {name: rendered(name, 48, seed=9) for name in VIEWS}
-    plan = SightPlan(steps=3, start_steps=1)
+    pictures = {name: rendered(name, 8, seed=9) for name in VIEWS}
+    plan = SightPlan(steps=2, start_steps=1)
     whole = SightTraining(plan, tmp_path / "whole.pt")
     whole.run(pictures, pictures, 5)
     assert set(whole.score(pictures)) >= {"border@overview", "letter@sign", "code@print"}
