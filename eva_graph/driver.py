@@ -2,8 +2,8 @@
 
 A node is written once as a generator: it yields an `Ask` and gets the `Completion` back (or the
 `PolicyError` thrown in). `run_sync` answers with `Policy.generate`; `run_async` awaits
-`Policy.agenerate` and runs everything between the calls, decoding and journal writes included, in
-a worker thread, so that the event loop never blocks.
+`Policy.agenerate` (both through `PolicyCalls`) and runs everything between the calls, decoding and
+journal writes included, in a worker thread, so that the event loop never blocks.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from eva_graph.errors import PolicyError
 from eva_graph.policy.protocol import Completion, Policy, PolicyRequest
+from eva_graph.policy_calls import PolicyCalls
 
 T = TypeVar("T")
 
@@ -38,19 +39,19 @@ class _Done(Generic[T]):
     value: T
 
 
-def run_sync(core: Core[T]) -> T:
+def run_sync(core: Core[T], calls: PolicyCalls) -> T:
     """Drive `core`, making its policy calls in this thread."""
     step = _advance(core, lambda: next(core))
     while isinstance(step, Ask):
-        step = _advance(core, _answer(core, step))
+        step = _advance(core, _answer(core, step, calls))
     return step.value
 
 
-async def run_async(core: Core[T]) -> T:
+async def run_async(core: Core[T], calls: PolicyCalls) -> T:
     """Drive `core`, awaiting its policy calls and keeping its own work off the event loop."""
     step = await asyncio.to_thread(_advance, core, lambda: next(core))
     while isinstance(step, Ask):
-        resume = await _answer_async(core, step)
+        resume = await _answer_async(core, step, calls)
         step = await asyncio.to_thread(_advance, core, resume)
     return step.value
 
@@ -62,17 +63,17 @@ def _advance(core: Core[T], resume: _Resume) -> Ask | _Done[T]:
         return _Done(done.value)
 
 
-def _answer(core: Core[Any], ask: Ask) -> _Resume:
+def _answer(core: Core[Any], ask: Ask, calls: PolicyCalls) -> _Resume:
     try:
-        completion = ask.policy.generate(ask.request)
+        completion = calls.generate(ask.policy, ask.request)
     except PolicyError as error:
         return _throwing(core, error)
     return lambda: core.send(completion)
 
 
-async def _answer_async(core: Core[Any], ask: Ask) -> _Resume:
+async def _answer_async(core: Core[Any], ask: Ask, calls: PolicyCalls) -> _Resume:
     try:
-        completion = await ask.policy.agenerate(ask.request)
+        completion = await calls.agenerate(ask.policy, ask.request)
     except PolicyError as error:
         return _throwing(core, error)
     return lambda: core.send(completion)

@@ -25,6 +25,7 @@ from eva_graph.errors import InvalidRequest
 from eva_graph.memory import VideoMemory
 from eva_graph.nodes import NODES, NodeCore
 from eva_graph.policy.protocol import Policy
+from eva_graph.policy_calls import PolicyCalls
 from eva_graph.state import AgentInput, AgentOutput, AgentState, Context, NextRound
 from eva_graph.trajectory.recorder import Recorders
 from eva_graph.videos import OpenVideos
@@ -166,11 +167,11 @@ def _node(wiring: Wiring, name: str, core: NodeCore) -> Any:
     """A node for sync and async graphs over the same core."""
 
     def invoke(state: NextRound, config: RunnableConfig) -> dict[str, Any]:
-        return run_sync(core(wiring, _node_run(wiring, config), state))
+        return run_sync(core(wiring, _node_run(wiring, config), state), PolicyCalls(config))
 
     async def ainvoke(state: NextRound, config: RunnableConfig) -> dict[str, Any]:
         run = await asyncio.to_thread(_node_run, wiring, config)
-        return await run_async(core(wiring, run, state))
+        return await run_async(core(wiring, run, state), PolicyCalls(config))
 
     return RunnableLambda(invoke, afunc=ainvoke, name=name)
 

@@ -27,6 +27,7 @@ from eva_graph.evaluation.baseline_episode import PassiveDialect, play
 from eva_graph.evaluation.failed_episodes import record_failure
 from eva_graph.evaluation.questions import EvalQuestion, reference_of
 from eva_graph.evaluation.uniform_frames import UniformFrames
+from eva_graph.policy_calls import PolicyCalls
 from eva_graph.state import AgentState, Context
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph.videos import OpenVideos
@@ -71,7 +72,7 @@ class BaselineAsker:
         context = replace(self._context, reference=reference_of(question))
         episode = await asyncio.to_thread(self._episode, question, context)
         try:
-            await run_async(play(episode, self._frames))
+            await run_async(play(episode, self._frames), PolicyCalls({}))
         except (ToolError, InvalidRequest) as error:
             return await asyncio.to_thread(self._failed, episode, question, error)
         return await asyncio.to_thread(episode.recorder.trajectory, episode.trajectory_id)

@@ -50,7 +50,8 @@ class ChatModelPolicy:
 
     Args:
         chat_model: any `BaseChatModel`. A copy is used with streaming switched off, so that
-            watching a graph does not change what is asked.
+            watching a graph does not change what is asked, and without callbacks of its own,
+            which would be handed pixels: those of the graph's run hear of every call.
         grid: patches of the model's image processor.
         context_tokens: prompt plus completion; None takes it from the model's profile, if it has
             one.
@@ -149,7 +150,7 @@ class ChatModelPolicy:
 
 
 def _without_streaming(chat_model: BaseChatModel) -> BaseChatModel:
-    update: dict[str, Any] = {"disable_streaming": True}
+    update: dict[str, Any] = {"disable_streaming": True, "callbacks": None}
     if "streaming" in type(chat_model).model_fields:  # sent along by ChatOpenAI and its kin
         update["streaming"] = False
     return chat_model.model_copy(update=update)

@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
@@ -176,7 +177,7 @@ def run_blocking(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except RuntimeError:
         return asyncio.run(start())
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(lambda: asyncio.run(start())).result()
+        return thread.submit(copy_context().run, lambda: asyncio.run(start())).result()
 
 
 @cache

@@ -32,6 +32,7 @@ from eva_graph.episode import NodeRun, Wiring
 from eva_graph.look import read_outcome
 from eva_graph.nodes import NODES
 from eva_graph.policy.protocol import NativeCall
+from eva_graph.policy_calls import PolicyCalls
 from eva_graph.state import AgentState, Context, Draft, Spent, StopReason
 from eva_graph.testing import ScriptedPolicy
 from eva_graph.trajectory.recorder import Recorders
@@ -88,7 +89,7 @@ def route(dialect: Dialect, frames: FrameStore, clip: Path) -> Route:
             spent=Spent(turns=1, frames=0, visual_tokens=0, context_tokens=0),
             forced="budget" if number % 50 == 2 else None,
         )
-        return run_sync(NODES["plan"](wiring, run, state))
+        return run_sync(NODES["plan"](wiring, run, state), PolicyCalls({}))
 
     return routed
 
