@@ -34,6 +34,7 @@ nitpick_ignore_regex = [
     # Other projects' names: their inventories lie on the network.
     (r"py:.*", r"(?!eva_graph).*"),
     # Ours that signatures name and that are no interface.
+    (r"py:class", r"eva_graph\w*\.(.+\.)?_\w+"),
     (r"py:class", r"eva_graph_training\.recipe\.settings\.Settings"),
     (r"py:class", r"eva_graph\.trajectory\.(recovery\.Recovered|journal\.Journal)"),
     (r"py:class", r"eva_graph\.trajectory\.policy_record\.RecordModel"),
