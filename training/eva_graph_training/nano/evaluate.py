@@ -16,9 +16,10 @@ from typing import Literal, get_args
 from eva_graph.graph import build_graph
 from eva_graph.policy.protocol import Policy
 from eva_graph.policy.resolve import resolve_policy
-from eva_graph.state import Context
+from eva_graph.state import AgentInput, Context
 from eva_graph.trajectory import Trajectory, read_records
 from eva_graph_tools import Video, VisualGrid
+from eva_graph_training.data.parallel import side_by_side
 from eva_graph_training.nano.altered import AlteredFrames, OtherVideos, blanked
 from eva_graph_training.nano.play import recorded_questions
 from eva_graph_training.world.questions import Kind
@@ -29,6 +30,7 @@ from eva_graph_training.world.teacher import READING_RESIZE
 
 Frames = Literal["true", "blank", "other"]
 FRAMES: tuple[Frames, ...] = get_args(Frames)
+_AT_A_TIME = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ def ask_all(
 ) -> list[Outcome]:
     """Ask every question of the set, recorded in `run`; what is recorded is not asked again.
 
+    Several are asked at a time: a model in this process writes their turns in one batch.
+
     Raises:
         EvaGraphError: the policy cannot be loaded.
     """
@@ -54,13 +58,18 @@ def ask_all(
     files = [video_file(task, videos) for task in tasks]
     graph = build_graph(_shown(resolve_policy(policy), files, frames))
     asked = recorded_questions(run)
-    for task, path in zip(tasks, files, strict=True):
-        for question in task.questions:
-            if (path.name, question.text) not in asked:
-                graph.invoke(
-                    {"video": str(path), "question": question.text},
-                    context=Context(record=str(run)),
-                )
+    waiting = [
+        AgentInput(video=str(path), question=question.text)
+        for task, path in zip(tasks, files, strict=True)
+        for question in task.questions
+        if (path.name, question.text) not in asked
+    ]
+
+    def ask(one: AgentInput) -> None:
+        graph.invoke(one, context=Context(record=str(run)))
+
+    for _ in side_by_side(ask, waiting, workers=_AT_A_TIME):
+        pass
     return _outcomes(tasks, run)
 
 

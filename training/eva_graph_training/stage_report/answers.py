@@ -34,6 +34,7 @@ from eva_graph_training.recipe import EpisodeSettings
 from eva_graph_training.stages.folder import fingerprint
 
 _DIGITS = 16
+_AT_A_TIME = 16
 """Of a fingerprint, behind the model folder's name: other weights are another model."""
 
 
@@ -111,7 +112,7 @@ def answers(plan: EvaluationPlan, model: Path, run: Path, console: Console) -> A
     if run.exists() and not _is_begun(run, plan):
         shutil.rmtree(run)
     asker = make_asker(plan.settings, resolve_policy(str(model)), run)
-    asked = partial(ask_videos, asker=asker, concurrency=1)  # a model in process takes turns
+    asked = partial(ask_videos, asker=asker, concurrency=_AT_A_TIME)
     return Answers(run=run, report=evaluate(plan, run, asked, console=console))
 
 
