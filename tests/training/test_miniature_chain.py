@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from random_model import random_model
 from rich.console import Console
+from typer.testing import CliRunner
 
+from eva_graph.errors import EvaGraphError
 from eva_graph_training.errors import DataError, RecipeError, TrainingError
 from eva_graph_training.miniature.chain import Chain
 from eva_graph_training.miniature.plan import ABLATIONS, Size, load_plan
 from eva_graph_training.miniature.start import base_folder, require_better
 from eva_graph_training.miniature.steps import Step, in_order, run_step
+from eva_graph_training.train_command import train
 
 QUIET = Console(quiet=True)
 
@@ -122,3 +126,44 @@ def test_a_start_is_needed_and_must_be_surpassed(tmp_path: Path) -> None:
     require_better({"start": 0.1, "sft": 0.05, "grpo": 0.11})
     with pytest.raises(TrainingError, match="nothing was learned"):
         require_better({"start": 0.1, "sft": 0.2, "grpo": 0.1})
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--third", "--smoke"], "--third or --smoke, not both"),
+        (["--smoke", "--only", "sleep"], "no step 'sleep': choose from world, teacher"),
+        (["--ablation", "without-eyes"], "no ablation 'without-eyes'"),
+        (["--report", "--reports", "."], "holds no report"),
+    ],
+)
+def test_the_command_refuses_in_one_line(
+    words: list[str], message: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = CliRunner().invoke(train, ["recipe", "nano", "--base", str(base), *words])
+    assert isinstance(run.exception, EvaGraphError)
+    assert message in str(run.exception)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_command_does_one_step_and_says_what_it_made(base: Path, tmp_path: Path) -> None:
+    sizes = "world={train_videos: 1, unseen_videos: 1, test_videos: 1, ood_videos: 1}"
+    words = ["recipe", "nano", "--smoke", "--base", str(base), "--work", str(tmp_path), "--json"]
+    words += [
+        "--only",
+        "world",
+        "--set",
+        sizes,
+        "--set",
+        "processes=1",
+        "--set",
+        "world_seconds=75",
+    ]
+    first = CliRunner().invoke(train, words)
+    facts = json.loads(first.stdout)
+    assert facts["ood videos"] == 1
+    assert facts["train questions"] > 3
+    (folder,) = tmp_path.iterdir()
+    assert folder.name.startswith("world-")
+    assert json.loads(CliRunner().invoke(train, words).stdout) == facts
