@@ -85,7 +85,7 @@ class BaseMaking:
         state = torch.load(self.work / "language.pt")
         model.model.language_model.load_state_dict(state["language"])
         folder = self.work / "base"
-        save_folder(model, tokenizer, folder, torch.bfloat16)
+        save_folder(model, tokenizer, folder, torch.bfloat16, tools=TOOLS)
         return folder
 
     def _language(self) -> LanguageTraining:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -40,8 +41,13 @@ def save_folder(
     tokenizer: PreTrainedTokenizerFast,
     folder: Path,
     dtype: torch.dtype,
+    *,
+    tools: Sequence[str] | None = None,
 ) -> None:
-    """Write weights in `dtype`, configuration, tokenizer, image processor and chat template."""
+    """Write weights in `dtype`, configuration, tokenizer, image processor and chat template.
+
+    `tools` are those that it is offered where nobody names any; None: the dialect's own.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
     model.generation_config = GenerationConfig(
@@ -65,7 +71,8 @@ def save_folder(
     video = {"video_processor_type": "Qwen2VLVideoProcessor", "do_sample_frames": False}
     _write(folder / "video_preprocessor_config.json", {**image, **video})
     limits = {"notice": NOTICE, "knows": WORLD_COMMENT, "max_new_tokens": LONGEST_TURN_TOKENS}
-    _write(folder / "eva_graph_policy.json", limits)
+    known = {} if tools is None else {"tools": list(tools)}
+    _write(folder / "eva_graph_policy.json", {**limits, **known})
 
 
 def _image_settings() -> dict[str, object]:
