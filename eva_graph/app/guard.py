@@ -25,11 +25,13 @@ _ALLOWED = re.compile(
     | /(config|theme\.css|favicon\.ico|manifest\.json)
     | /(assets|static|svelte)/[\w./@+-]+
     | /eva/[\w-]+/(frames/[0-9a-f]{64}|trajectory\.json|view\.html)
-    | /gradio_api/(queue/join|queue/data|cancel|reset|startup-events|upload|upload_progress|app_id)
-    | /gradio_api/heartbeat/\w+""",
+    | /gradio_api/(queue/join|queue/data|run/predict|cancel|reset|upload|upload_progress)
+    | /gradio_api/(startup-events|app_id|heartbeat/\w+)""",
     re.VERBOSE,
 )
-_JSON_PATHS = ("/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset")
+_JSON_PATHS = frozenset(
+    f"/gradio_api/{name}" for name in ("queue/join", "run/predict", "cancel", "reset")
+)
 _MAX_JSON_BYTES = 256 * 1024
 _HEADERS = {
     # Gradio's own page needs inline scripts and `new Function`; nothing may come from elsewhere.

@@ -30,7 +30,13 @@ LETTERS = "ABCD"
 _TITLE = "<h1>Ask a video</h1><p>It plans, looks where it needs to, and tells what it saw.</p>"
 _DEMO = "<p>A small synthetic video and a question about it, made on the spot.</p>"
 _SWITCH = "() => { document.body.classList.toggle('dark'); }"
-_PRIVATE: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+# Values reach us as they were sent: our own checks tell what is wrong in a line on the page, where
+# Gradio's would leave a traceback in the operator's log.
+_RAW: dict[str, Any] = {
+    "api_visibility": "private",
+    "show_progress": "hidden",
+    "preprocess": False,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,24 +67,33 @@ class Handlers:
         options = [*made.options, *([""] * len(LETTERS))][: len(LETTERS)]
         return made.question, *options, stage.to_json()
 
-    async def from_folder(self, name: str | None, request: gr.Request) -> dict[str, Any]:
+    async def from_folder(self, name: object, request: gr.Request) -> dict[str, Any]:
         """Take a video of the folder."""
         session = self._session(request)
         return (await self._chosen(session, self.choosing.from_folder, name)).to_json()
 
-    async def uploaded(self, path: str | None, request: gr.Request) -> Updates:
+    async def uploaded(self, file: object, request: gr.Request) -> Updates:
         """Take an upload, and make room for another one."""
         session = self._session(request)
+        path = file.get("path") if isinstance(file, dict) else None
         stage = await self._chosen(session, self.choosing.from_upload, session, path)
         return None, stage.to_json()
 
     async def ask(
-        self, text: str, policy: str, a: str, b: str, c: str, d: str, request: gr.Request
+        self,
+        text: object,
+        policy: object,
+        a: object,
+        b: object,
+        c: object,
+        d: object,
+        request: gr.Request,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Answer a question, stage by stage."""
         session = self._session(request)
         try:
-            question = self._question(session, text, policy, (a, b, c, d))
+            async with session.choosing:
+                question = self._question(session, text, policy, (a, b, c, d))
         except EvaGraphError as error:
             yield Stage(phase="failed", video=session.video, message=str(error)).to_json()
             return
@@ -102,31 +117,32 @@ class Handlers:
     ) -> Stage:
         if session.busy:
             return Stage(phase="failed", message="A question is being answered: stop it first.")
-        session.video = None
-        try:
-            session.video = await asyncio.to_thread(choose, *arguments)
-        except EvaGraphError as error:
-            return Stage(phase="failed", message=str(error))
-        return Stage(phase="ready", video=session.video)
+        async with session.choosing:
+            session.video = None
+            try:
+                session.video = await asyncio.to_thread(choose, *arguments)
+            except EvaGraphError as error:
+                return Stage(phase="failed", message=str(error))
+            return Stage(phase="ready", video=session.video)
 
     def _question(
-        self, session: Session, text: str, policy: str, options: tuple[str, ...]
+        self, session: Session, text: object, policy: object, options: tuple[object, ...]
     ) -> Question:
         if session.busy:
             raise InvalidRequest("A question of this page is still being answered.")
         if session.video is None:
             raise InvalidRequest("Choose a video first.")
-        if not text or not text.strip():
+        asked, *given = (str(part or "").strip() for part in (text, *options))
+        if not asked:
             raise InvalidRequest("Ask something in plain words.")
-        given = tuple(option for option in options if option and option.strip())
-        if max(map(len, (text, *given))) > self.limits.question_characters:
+        if max(map(len, (asked, *given))) > self.limits.question_characters:
             raise InvalidRequest(f"At most {self.limits.question_characters:,} characters, please.")
         return Question(
-            agent=self.agents.agent(policy, session.video.root),
+            agent=self.agents.agent(str(policy), session.video.root),
             session=session,
             video=session.video,
-            text=text.strip(),
-            options=given,
+            text=asked,
+            options=tuple(filter(None, given)),
             context=self.context,
             limit_seconds=self.limits.question_seconds,
         )
@@ -219,13 +235,13 @@ def _question_controls(handlers: Handlers) -> dict[str, Any]:
 
 def _wire(page: gr.Blocks, handlers: Handlers, parts: dict[str, Any], stage: gr.HTML) -> None:
     options, question = parts["options"], parts["question"]
-    page.load(handlers.opened, outputs=[parts["folder"], stage], **_PRIVATE)
+    page.load(handlers.opened, outputs=[parts["folder"], stage], **_RAW)
     page.unload(handlers.closed)
     if "sample" in parts:
         made = [question, *options, stage]
-        parts["sample"].click(handlers.sample, outputs=made, **_PRIVATE)
-    parts["folder"].input(handlers.from_folder, parts["folder"], stage, **_PRIVATE)
-    parts["upload"].upload(handlers.uploaded, parts["upload"], [parts["upload"], stage], **_PRIVATE)
+        parts["sample"].click(handlers.sample, outputs=made, **_RAW)
+    parts["folder"].input(handlers.from_folder, parts["folder"], stage, **_RAW)
+    parts["upload"].upload(handlers.uploaded, parts["upload"], [parts["upload"], stage], **_RAW)
     gr.on(
         [parts["ask"].click, question.submit],
         handlers.ask,
@@ -234,7 +250,7 @@ def _wire(page: gr.Blocks, handlers: Handlers, parts: dict[str, Any], stage: gr.
         concurrency_limit=handlers.limits.parallel,
         concurrency_id="questions",
         trigger_mode="once",
-        **{**_PRIVATE, "show_progress": "minimal"},
+        **{**_RAW, "show_progress": "minimal"},
     )
-    parts["stop"].click(handlers.stop, queue=False, **_PRIVATE)
+    parts["stop"].click(handlers.stop, queue=False, **_RAW)
     parts["theme"].click(None, js=_SWITCH)

@@ -7,11 +7,12 @@ refused, so that no other page in a browser reaches it.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from eva_graph.errors import InvalidRequest
 from eva_graph.state import Context
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_LOOPBACK_NAMES = (*_LOOPBACK, "[::1]")
 _GOODBYE_SECONDS = 2
 """How long open pages may keep the server from ending; they never close their streams first."""
 
@@ -55,7 +57,7 @@ def build_app(operation: Operation, folder: Path, *, hosts: tuple[str, ...] | No
     """The whole server as an ASGI application.
 
     Args:
-        folder: its own; it is removed when the server ends.
+        folder: its own, made here in one that is removed with it when the server ends.
         hosts: names under which it may be asked; None is any.
 
     Raises:
@@ -93,7 +95,7 @@ def build_app(operation: Operation, folder: Path, *, hosts: tuple[str, ...] | No
             context=operation.context,
         )
     )
-    server = FastAPI(lifespan=_ending(sessions), openapi_url=None)
+    server = FastAPI(lifespan=_ending(sessions, folder), openapi_url=None)
     server.include_router(file_routes(sessions))
     gr.mount_gradio_app(
         server,
@@ -128,17 +130,11 @@ def serve(operation: Operation, host: str, port: int, *, on_ready: Callable[[str
     Raises:
         EvaGraphError: a policy cannot be made, or the address cannot be listened on.
     """
-    with tempfile.TemporaryDirectory(prefix="eva-graph-app-", ignore_cleanup_errors=True) as own:
-        hosts = ("127.0.0.1", "localhost", "[::1]", "::1") if host in _LOOPBACK else None
-        app = build_app(operation, Path(own).resolve() / "page", hosts=hosts)
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((host, port))
-                listener.listen()
-            except (OSError, OverflowError) as error:
-                raise InvalidRequest(f"cannot listen on {host}:{port}: {error}") from error
+    own = Path(tempfile.mkdtemp(prefix="eva-graph-app-")).resolve()
+    try:
+        hosts = _LOOPBACK_NAMES if host in _LOOPBACK else None
+        app = build_app(operation, own / "page", hosts=hosts)
+        with _listening(host, port) as listener:
             if hosts is None:
                 print(f"whoever reaches {host}:{port} can use the page", file=sys.stderr)
             shown = f"[{host}]" if ":" in host else host
@@ -150,12 +146,31 @@ def serve(operation: Operation, host: str, port: int, *, on_ready: Callable[[str
                 timeout_graceful_shutdown=_GOODBYE_SECONDS,
             )
             uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        shutil.rmtree(own, ignore_errors=True)
 
 
-def _ending(sessions: Sessions) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, port))
+            listener.listen()  # before the address is told: who reads it may connect at once
+        except (OSError, OverflowError) as error:
+            raise InvalidRequest(f"cannot listen on {host}:{port}: {error}") from error
+        yield listener
+
+
+def _ending(
+    sessions: Sessions, folder: Path
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
+        # Here, and not after the server: a terminated process comes no further than this.
         sessions.close_all()
+        shutil.rmtree(folder.parent, ignore_errors=True)
 
     return lifespan

@@ -27,6 +27,8 @@ class Session:
 
     folder: Path
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    choosing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a video is opened: a question that comes meanwhile waits for it."""
     video: ChosenVideo | None = None
     asking: asyncio.Task[None] | None = None
     """The question that is being answered."""

@@ -9,7 +9,7 @@ from eva_graph.errors import TrajectoryError
 from eva_graph.trajectory import RunStore, Trajectory
 from eva_graph.viewer import write_view
 
-_SHARED = "shared"
+_SHARED = "episode"
 _VIEW = "view.html"
 
 

@@ -1,40 +1,16 @@
-"""`eva-graph app` as a process of its own, a folder of clips to offer, and parts of the page."""
+"""A folder of clips to offer, and pages as processes of their own."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
+from served_page import COLOURS, Served, served_page
 
 from eva_graph.testing import make_clip
-
-COLOURS = "talks/colours.mp4"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """A running page."""
-
-    address: str
-    process: subprocess.Popen[str]
-    folder: Path
-    """Where the server keeps its temporary files."""
-
-    def sessions(self) -> list[Path]:
-        """Folders of the open sessions."""
-        return sorted(self.folder.glob("eva-graph-app-*/page/sessions/*"))
-
-    def uploads(self) -> list[Path]:
-        """Uploaded files that no session took."""
-        found = self.folder.glob("eva-graph-app-*/page/uploads/**/*")
-        return sorted(path for path in found if path.is_file() and path.stat().st_size)
-
 
 Serve = Callable[..., AbstractContextManager[Served]]
 
@@ -53,33 +29,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return inside
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Serve:
-    """Starts pages; each ends with its test and leaves nothing behind."""
-
-    @contextmanager
-    def started(*options: str, media_root: Path | None = None) -> Iterator[Served]:
-        folder = tmp_path_factory.mktemp("page")
-        environment = {**os.environ, "TMPDIR": str(folder)}
-        environment.pop("EVA_GRAPH_MEDIA_ROOT", None)
-        if media_root is not None:
-            environment["EVA_GRAPH_MEDIA_ROOT"] = str(media_root)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "eva_graph.cli", "app", "--port", "0", *options],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        said = process.stderr.readline().strip()
-        assert said.startswith("http://127.0.0.1:"), said + process.stderr.read()
-        try:
-            yield Served(address=said, process=process, folder=folder)
-        finally:
-            process.terminate()
-            out, told = process.communicate(timeout=60)
-        assert (out, told) == ("", "")
-        assert list(folder.iterdir()) == []
-
-    return started
+    """Starts pages; each ends with its block."""
+    return partial(served_page, tmp_path_factory.mktemp("page"))
