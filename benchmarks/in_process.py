@@ -1,6 +1,6 @@
 """Questions a minute with a model in this process, by how many are asked at a time.
 
-    python benchmarks/in_process.py --work DIR          5 minutes on two cores
+    python benchmarks/in_process.py --work DIR          10 minutes on two busy cores
 
 Videos of nano's world are rendered into DIR once. Every round asks the same questions 1, 4 and 16
 at a time, in shuffled order, through the graph and with a record, by the embedded nano or the
