@@ -22,10 +22,12 @@ from eva_graph.commands.app import page
 from eva_graph.commands.choices import one_of
 from eva_graph.commands.compare import compare
 from eva_graph.commands.evaluate import evaluate
+from eva_graph.commands.exit_codes import ExitCode, exit_code_of
 from eva_graph.commands.mcp import mcp
 from eva_graph.commands.optional_value import RayOnItsOwn
 from eva_graph.commands.runs import runs
 from eva_graph.commands.serve import serve
+from eva_graph.commands.stopping import if_stopped, stoppable
 from eva_graph.commands.view import view
 from eva_graph.errors import EvaGraphError, InvalidRequest
 
@@ -82,6 +84,7 @@ def ask(
 
     eva-graph ask talk.mp4 "What colour is the tie at 12:30?" --policy http://localhost:8000/v1
     """
+    if_stopped("ask again")
     from eva_graph.agent import VideoAgent
     from eva_graph.asking import report
     from eva_graph.known import Reference
@@ -158,14 +161,15 @@ def add_entry_points() -> typer.Typer:
 def main() -> None:
     """Entry point of `eva-graph`."""
     add_entry_points()
-    try:
-        app()
-    except EvaGraphError as error:
-        print(f"eva-graph: {error}", file=sys.stderr)
-        sys.exit(1)
-    except BrokenPipeError:  # the reader of our output went away
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    with stoppable():
+        try:
+            app()
+        except EvaGraphError as error:
+            print(f"eva-graph: {error}", file=sys.stderr)
+            sys.exit(exit_code_of(error))
+        except BrokenPipeError:  # the reader of our output went away
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ExitCode.FAILED)
 
 
 def _options(given: list[str] | None) -> dict[str, str] | None:

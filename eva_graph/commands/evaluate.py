@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.stopping import GOES_ON, if_stopped
 from eva_graph.errors import InvalidRequest, PolicyError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from eva_graph.evaluation.runner import AskUnits
     from eva_graph.policy.protocol import Policy
 
@@ -137,7 +134,8 @@ def evaluate(
             settings=settings, policy=policy, model=model, run=out, isolated=isolated
         )
         ask_units = partial(ask_on_ray, asker=remote, concurrency=concurrency, address=ray)
-    with warnings_once(news), _told_to_go_on(news):
+    if_stopped(GOES_ON)
+    with warnings_once(news):
         report = run_evaluation(
             plan,
             out,
@@ -151,15 +149,6 @@ def evaluate(
     else:
         output_console().print(render_report(report))
     news.print(str(out / "report.html"), markup=False, soft_wrap=True, style="dim")
-
-
-@contextmanager
-def _told_to_go_on(news: Console) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        news.print("stopped: the same command goes on from here")
-        raise
 
 
 def _model_name(policy: Policy, run: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from eva_graph.commands.stopping import if_stopped
 from eva_graph.errors import InvalidRequest, MissingExtra
 
 
@@ -41,6 +42,7 @@ def mcp(
 
     eva-graph mcp ~/Videos --policy http://localhost:8000/v1
     """
+    if_stopped("the same command serves again")
     _require_sdk()
     if not video_root.is_dir():
         raise InvalidRequest(f"{video_root}: no such folder, give the one that holds the videos")

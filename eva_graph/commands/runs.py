@@ -19,6 +19,7 @@ from eva_graph.commands.filter_options import (
     Tools,
     Until,
 )
+from eva_graph.commands.stopping import if_stopped
 from eva_graph.errors import InvalidRequest
 
 
@@ -51,6 +52,7 @@ def runs(
 
     eva-graph runs runs/a --wrong --stop-reason forced --max-turns 3
     """
+    if_stopped("give the same command again")
     from eva_graph.commands.run_care import Care
     from eva_graph.trajectory import RecordFilter
 

@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from eva_graph.commands.stopping import if_stopped
+
 if TYPE_CHECKING:
     from eva_graph.viewer import View
 
@@ -39,6 +41,7 @@ def view(
 
     eva-graph view runs/a --open
     """
+    if_stopped("no page was written, give the same command again")
     from eva_graph.viewer import write_view
 
     runs = [run] if other is None else [run, other]

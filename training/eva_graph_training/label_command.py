@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.stopping import if_stopped
+
 if TYPE_CHECKING:
     from eva_graph.policy.protocol import Policy
     from eva_graph_training.rewards.scoring import Scorer
@@ -35,6 +37,7 @@ def label(
     eva-graph label runs/a --judge http://localhost:8000/v1
     eva-graph label runs/a --rewards nano-cpu
     """
+    if_stopped("give the same command again; labels that were written stay")
     from rich.console import Console
     from rich.progress import Progress
 

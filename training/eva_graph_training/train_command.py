@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.stopping import if_stopped
 from eva_graph_training.miniature.command import recipe
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ train.command()(recipe)
 
 
 def _train(stage: StageName, config: str, settings: list[str] | None, *, as_json: bool) -> None:
+    if_stopped("the same command goes on from the last checkpoint")
     # TRL reports to its makers' servers unless it is told not to: training sends nothing unasked.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from eva_graph.errors import MissingExtra

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from eva_graph.commands.stopping import GOES_ON, if_stopped
 from eva_graph_training.data.command_parts import (
     chosen_context,
     chosen_wiring,
@@ -87,6 +88,7 @@ def world(
 
     eva-graph data world --out data/world --videos 40
     """
+    if_stopped(GOES_ON)
     from eva_graph_training.data.world_source import write_world
     from eva_graph_training.world.sets import WorldSetPlan
 
@@ -131,6 +133,7 @@ def sft(
 
     eva-graph data sft q.jsonl --videos videos --policy http://localhost:8000/v1 --out data/sft
     """
+    if_stopped(GOES_ON)
     need_train_extra()
     from eva_graph_training.data.families import ROTATION, Family
     from eva_graph_training.data.sft_set import build_sft
@@ -189,6 +192,7 @@ def kto(
 
     eva-graph data kto q.jsonl --videos videos --policy runs/sft/model --run data/sft/run --out k
     """
+    if_stopped(GOES_ON)
     need_train_extra()
     from eva_graph.errors import InvalidRequest
     from eva_graph.policy.resolve import resolve_policy
@@ -256,6 +260,7 @@ def rl(
 
     eva-graph data rl q.jsonl --videos videos --policy runs/kto/model --out data/rl
     """
+    if_stopped(GOES_ON)
     need_train_extra()
     from eva_graph.errors import InvalidRequest
     from eva_graph_training.data.rl_plan import RlPlan

@@ -21,6 +21,7 @@ from eva_graph.commands.filter_options import (
     Tools,
     Until,
 )
+from eva_graph.commands.stopping import if_stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,6 +84,7 @@ def export(
 
     eva-graph export runs/a runs/b --to trl-sft --out data/sft --right --split 0.9
     """
+    if_stopped("nothing was written, give the same command again")
     from rich.console import Console
 
     from eva_graph.errors import MissingExtra
