@@ -29,8 +29,8 @@ def require_mixed(labels: Sequence[bool], videos: Sequence[str], *, batch_size: 
         if len(set(videos[start : start + batch_size])) < 2:
             last = min(start + batch_size, len(videos)) - 1
             raise DataError(
-                f"rows {start} to {last} are a micro-batch of one video: "
-                "order the rows with kto_dataset, or drop the last incomplete batch"
+                f"rows {start} to {last} are a micro-batch of one video: KTO sets videos side by "
+                "side, so record episodes of more videos, or lower per_device_batch"
             )
     _check_runs(labels)
 
