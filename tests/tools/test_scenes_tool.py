@@ -92,6 +92,8 @@ def test_a_budget_shows_the_longest_scenes_and_is_kept(call: Callable[..., Any])
     assert "the 2 longest scenes" in few.text
     assert [round(frame.pts_seconds) for frame in few.frames] == [3, 7]
     assert few.text.count("\n") == 5
+    one, _ = call(nframes=1)
+    assert "the middle of the longest scene." in one.text
 
 
 def test_a_range_and_a_threshold_are_followed(call: Callable[..., Any]) -> None:

@@ -139,7 +139,8 @@ def describe(scenes: SceneList, shown: int) -> str:
 def _headline(scenes: SceneList, together: int, shown: int) -> str:
     count = "1 scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
     lines = f", {together} to a line" if together > 1 else ""
-    whose = "each scene" if shown == len(scenes) else f"the {shown} longest scenes"
+    longest = "the longest scene" if shown == 1 else f"the {shown} longest scenes"
+    whose = "each scene" if shown == len(scenes) else longest
     frames = f"The frames show the middle of {whose}." if shown else "No frame can be decoded."
     return f"{count}, found {_FOUND[scenes.tier]}{lines}. {frames}"
 
