@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from eva_graph.commands.counted import counted
 from eva_graph.known import Reference
 
 Profile: TypeAlias = Literal["corrected", "reference"]
@@ -109,13 +110,13 @@ class LoadSummary:
 
     def lines(self) -> list[str]:
         """The same in words, a line each; only what is worth telling."""
-        told = [f"{self.questions:,} questions about {self.videos:,} videos"]
+        told = [f"{counted(self.questions, 'question')} about {counted(self.videos, 'video')}"]
         if self.missing_videos:
             names = ", ".join(self.missing_videos[:3])
             more = f" and {len(self.missing_videos) - 3:,} more" * (len(self.missing_videos) > 3)
             told.append(
-                f"{len(self.missing_videos):,} videos missing ({names}{more}): "
-                f"{self.unasked:,} questions cannot be asked"
+                f"{counted(len(self.missing_videos), 'video')} missing ({names}{more}): "
+                f"{counted(self.unasked, 'question')} cannot be asked"
             )
         for reason, count in sorted(self.problems.items()):
             told.append(f"{count:,} cannot be scored: {reason}")

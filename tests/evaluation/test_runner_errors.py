@@ -53,7 +53,7 @@ def test_errors_are_counted_and_asked_again_on_request_alone(
     with OpenAIServer(reply) as server:
         arguments = ["eval", "custom", *benchmark, "--policy", server.base_url, "--out", run]
         report, news = command(*arguments)
-        assert "1 videos missing (gone): 1 questions cannot be asked" in news
+        assert "1 video missing (gone): 1 question cannot be asked" in news
         assert report["gate"]["errors"] == 2
         assert report["gate"]["unasked"] == 1
         assert not report["gate"]["valid"]

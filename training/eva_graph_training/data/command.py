@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from eva_graph.commands.counted import counted
 from eva_graph.commands.stopping import GOES_ON, if_stopped
 from eva_graph_training.data.command_parts import (
     chosen_context,
@@ -101,7 +102,11 @@ def world(
     )
     with progress(videos=videos) as advance:
         questions = write_world(plan, out, advance=lambda: advance("videos"))
-    tell({}, f"{videos} videos and {questions} questions in {out}", as_json=False)
+    tell(
+        {},
+        f"{counted(videos, 'video')} and {counted(questions, 'question')} in {out}",
+        as_json=False,
+    )
 
 
 @app.command()
@@ -157,7 +162,7 @@ def sft(
     )
     with progress(videos=len(asked), questions=len(asked)) as advance:
         counts = build_sft(plan, asked, sources=[str(one) for one in sources], advance=advance)
-    tell(counts.to_json(), f"{counts.rows} accepted episodes in {out}", as_json=as_json)
+    tell(counts.to_json(), f"{counted(counts.rows, 'accepted episode')} in {out}", as_json=as_json)
 
 
 @app.command()
@@ -228,7 +233,11 @@ def kto(
     ):
         counts = build_kto(plan, sources=[str(one) for one in sources], advance=advance)
     rows = counts.desirable + counts.undesirable
-    tell(counts.to_json(), f"{rows} rows, {counts.share:.1%} desirable, in {out}", as_json=as_json)
+    tell(
+        counts.to_json(),
+        f"{counted(rows, 'row')}, {counts.share:.1%} desirable, in {out}",
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -291,4 +300,4 @@ def rl(
     )
     with progress(videos=len(asked), attempts=None, written=len(files)) as advance:
         counts = build_rl(plan, sources=[str(one) for one in sources], advance=advance)
-    tell(counts.to_json(), f"{counts.rows.total()} questions in {out}", as_json=as_json)
+    tell(counts.to_json(), f"{counted(counts.rows.total(), 'question')} in {out}", as_json=as_json)

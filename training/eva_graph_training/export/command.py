@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.counted import counted
 from eva_graph.commands.filter_options import (
     Labels,
     Many,
@@ -143,8 +144,10 @@ def _with_progress(request: ExportRequest, console: Console) -> ExportCounts:
 
 
 def _tell(counts: ExportCounts, request: ExportRequest, console: Console) -> None:
-    rows = ", ".join(f"{number} rows in {name}" for name, number in sorted(counts.rows.items()))
-    console.print(f"{counts.exported} of {counts.records} episodes: {rows}", markup=False)
+    files = sorted(counts.rows.items())
+    rows = ", ".join(f"{counted(number, 'row')} in {name}" for name, number in files)
+    episodes = counted(counts.records, "episode")
+    console.print(f"{counts.exported} of {episodes}: {rows}", markup=False)
     for reason, number in sorted((counts.dropped + counts.left_out).items()):
         console.print(f"left out {number}: {reason}", markup=False)
     if request.form.re_encodes:

@@ -19,6 +19,7 @@ from datasets.arrow_writer import ArrowWriter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from eva_graph.commands.counted import counted
 from eva_graph.policy.processor import ImageOnlyProcessor, load_processor
 from eva_graph_training.checks.lengths import row_tokens
 from eva_graph_training.errors import DataError
@@ -49,7 +50,7 @@ class RowCounts:
 
     def lines(self) -> list[str]:
         """For a person."""
-        told = [f"{self.rows} rows"]
+        told = [counted(self.rows, "row")]
         return told + [f"left out {n}: {reason}" for reason, n in self.left.most_common()]
 
 

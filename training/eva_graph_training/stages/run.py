@@ -21,6 +21,7 @@ from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 from transformers.utils.logging import disable_progress_bar
 
+from eva_graph.commands.counted import counted
 from eva_graph.policy.processor import ImageOnlyProcessor, load_processor
 from eva_graph.trajectory.versions import installed_versions
 from eva_graph_training.errors import TrainingError
@@ -288,7 +289,8 @@ def finish(run: StageRun, trainer: Trainer, seconds: float) -> Trained:
         run.folder.write(run.state | {"status": "finished", "steps": trained.steps} | ended)
         run.folder.rows.unlink(missing_ok=True)
         run.console.print(
-            f"{run.name}: {trained.steps} steps on {trained.rows} rows; {trained.model}",
+            f"{run.name}: {counted(trained.steps, 'step')} on {counted(trained.rows, 'row')}; "
+            f"{trained.model}",
             markup=False,
         )
     return trained
