@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,22 @@ import typer
 
 from eva_graph.commands.counted import counted
 from eva_graph.commands.stopping import GOES_ON, if_stopped
+from eva_graph_training.data.command_options import (
+    FamilyName,
+    Json,
+    Layouts,
+    MixName,
+    Model,
+    Out,
+    PolicySpec,
+    Questions,
+    RecipeName,
+    Seed,
+    Set,
+    Temperature,
+    Videos,
+    Workers,
+)
 from eva_graph_training.data.command_parts import (
     chosen_context,
     chosen_wiring,
@@ -28,53 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 PAPER_RECIPE = "qwen2.5-vl-7b-8gpu"
-
-
-class LayoutName(StrEnum):
-    """How a file of questions is laid out."""
-
-    CUSTOM = "custom"
-    LLAVA_VIDEO = "llava-video"
-    CG_BENCH = "cg-bench"
-
-
-class FamilyName(StrEnum):
-    """What the teacher is told beside the format."""
-
-    EXPERIENCE = "experience"
-    WORKFLOW = "workflow"
-    REFLECTIVE = "reflective"
-    PLAIN = "plain"
-
-
-class MixName(StrEnum):
-    """What is done where the labels have another share than is wanted."""
-
-    BALANCED = "balanced"
-    WEIGHTED = "weighted"
-
-
-Questions = Annotated[list[Path], typer.Argument(help="Files of questions, JSON or JSON lines.")]
-Videos = Annotated[
-    list[Path] | None,
-    typer.Option(help="Folder with the videos, one or one a file; else paths stand as written."),
-]
-Layouts = Annotated[
-    list[LayoutName], typer.Option(help="Layout of the files: one for all, or one for each.")
-]
-Out = Annotated[Path, typer.Option(help="Folder of the set; the same one goes on with it.")]
-PolicySpec = Annotated[
-    str, typer.Option(help="Server URL or model folder, nano, or world: the synthetic teacher.")
-]
-Model = Annotated[str | None, typer.Option(help="Model name at the server.")]
-RecipeName = Annotated[str, typer.Option(help="Recipe with the sizes and the episodes' limits.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="A setting of the recipe, as data.attempts=2.")
-]
-Seed = Annotated[int, typer.Option(help="Of order, split and sampling.")]
-Workers = Annotated[int, typer.Option(min=1, help="Episodes played at once.")]
-Temperature = Annotated[float, typer.Option(min=0.0, help="Of the policy's sampling.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command()
@@ -116,7 +84,7 @@ def sft(
     policy: PolicySpec,
     videos: Videos = None,
     model: Model = None,
-    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    layout: Layouts = None,
     recipe: RecipeName = PAPER_RECIPE,
     overrides: Set = None,
     family: Annotated[
@@ -147,7 +115,7 @@ def sft(
     from eva_graph_training.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
-    sources = sources_of(questions, videos, [form.value for form in layout])
+    sources = sources_of(questions, videos, layout)
     asked = read_sources(sources)
     plan = TeachingPlan(
         wiring=chosen_wiring(policy, model, chosen, [one.video for one in asked]),
@@ -175,7 +143,7 @@ def kto(
         list[Path] | None, typer.Option(help="Recorded run to take episodes from; once for each.")
     ] = None,
     videos: Videos = None,
-    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    layout: Layouts = None,
     policy: Annotated[
         str | None, typer.Option(help="Who is resampled: the SFT model's folder or a server URL.")
     ] = None,
@@ -213,7 +181,7 @@ def kto(
     if bool(questions) != bool(policy):
         raise InvalidRequest("questions and --policy go together")
     chosen = load_recipe(recipe, overrides or ())
-    sources = sources_of(questions or [], videos, [form.value for form in layout])
+    sources = sources_of(questions or [], videos, layout)
     asked = read_sources(sources)
     wiring = policy and chosen_wiring(policy, model, chosen, [one.video for one in asked])
     plan = KtoPlan(
@@ -247,7 +215,7 @@ def rl(
     policy: PolicySpec,
     videos: Videos = None,
     model: Model = None,
-    layout: Layouts = [LayoutName.CUSTOM],  # noqa: B006  typer reads the default, nothing changes it
+    layout: Layouts = None,
     unseen: Annotated[
         Path | None, typer.Option(help="Folder of videos without questions, to write new ones on.")
     ] = None,
@@ -281,7 +249,7 @@ def rl(
     if (unseen is None) != (teacher is None) or (listing is not None and unseen is None):
         raise InvalidRequest("--teacher writes on --unseen videos: give both, or neither")
     chosen = load_recipe(recipe, overrides or ())
-    sources = sources_of(questions, videos, [form.value for form in layout])
+    sources = sources_of(questions, videos, layout)
     asked = read_sources(sources)
     files, missing = video_files(unseen, listing) if unseen else ([], 0)
     known = [*(one.video for one in asked), *map(str, files)]

@@ -28,7 +28,7 @@ def need_train_extra() -> None:
 
 
 def sources_of(
-    questions: Sequence[Path], videos: Sequence[Path] | None, layouts: Sequence[str]
+    questions: Sequence[Path], videos: Sequence[Path] | None, layouts: Sequence[str] | None
 ) -> list[Source]:
     """One source a file; folder and layout are given once, or once for each.
 
@@ -38,7 +38,7 @@ def sources_of(
     from eva_graph_training.data.sources import Source
 
     folders = _one_each("--videos", videos or [None], len(questions))
-    forms = _one_each("--layout", layouts, len(questions))
+    forms = _one_each("--layout", list(map(str, layouts or ["custom"])), len(questions))
     return [
         Source(layout=form, annotations=file, videos=folder)
         for file, folder, form in zip(questions, folders, forms, strict=True)
