@@ -62,6 +62,7 @@ def test_a_recipe_of_one_s_own(tmp_path: Path) -> None:
     ("change", "complaint"),
     [
         ("sft.batchsize=4", "sft.batchsize: Extra inputs are not permitted"),
+        ("runs=x", "runs: must be a list, [x] for this one alone"),
         ("sft.batch=0", "sft.batch: Input should be greater than or equal to 1"),
         ("kto.per_device_batch=1", "KTO's KL term needs per_device_batch of at least 2"),
         ("grpo.rollouts=1", "grpo.rollouts: Input should be greater than or equal to 2"),

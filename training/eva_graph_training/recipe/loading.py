@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from eva_graph_training.errors import RecipeError
 from eva_graph_training.recipe.schema import Recipe
@@ -45,7 +46,13 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "recipe"
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RecipeError(f"{name}: {where}: {first['msg']}{more}") from None
+        raise RecipeError(f"{name}: {where}: {_complaint(first)}{more}") from None
+
+
+def _complaint(error: ErrorDetails) -> str:
+    if error["type"] == "tuple_type":
+        return f"must be a list, [{error['input']}] for this one alone"
+    return error["msg"]
 
 
 def _text(name: str | Path) -> str:
