@@ -116,6 +116,8 @@ class StageRows:
                     else:
                         counts.rows += 1
                         yield candidate.values
+                for line in source.news():
+                    self._console.print(line, style="yellow", markup=False, soft_wrap=True)
 
     @contextmanager
     def _progress(self, title: str) -> Iterator[Callable[[], None]]:

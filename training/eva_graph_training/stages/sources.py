@@ -53,6 +53,10 @@ class Source(Protocol):
         """One or more for every record; raises `DataError`."""
         ...
 
+    def news(self) -> list[str]:
+        """What could not be read of it, a line each; after its rows were."""
+        ...
+
 
 def open_source(path: Path, form: Form) -> Source:
     """The rows of a form at a path.
@@ -98,6 +102,10 @@ class RecordedRun:
             except Unfit as unfit:
                 yield Candidate(reason=str(unfit))
 
+    def news(self) -> list[str]:
+        """Torn lines of the run's files, and episodes that were never written."""
+        return self._store.news()
+
 
 class ExportedRows:
     """The rows of a Parquet file that `eva-graph export` wrote."""
@@ -128,6 +136,10 @@ class ExportedRows:
                 yield Candidate(values={name: row[name] for name in sorted(self._columns)})
         except (OSError, pyarrow.ArrowException) as error:
             raise DataError(f"{self._file} is damaged: {error}") from None
+
+    def news(self) -> list[str]:
+        """None: a damaged file is an error."""
+        return []
 
     def _schema(self) -> None:
         try:
