@@ -18,8 +18,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from eva_graph.commands.agent_options import (
+    Calls,
+    CallsName,
+    EpisodeVisualBudget,
+    Instructions,
+    Json,
+    LookBudget,
+    MaxTurns,
+    ModelName,
+    PolicySpec,
+    Profile,
+    ProfileName,
+    ToolNames,
+)
 from eva_graph.commands.app import page
-from eva_graph.commands.choices import one_of
 from eva_graph.commands.compare import compare
 from eva_graph.commands.evaluate import evaluate
 from eva_graph.commands.exit_codes import ExitCode, exit_code_of
@@ -39,13 +52,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-PolicySpec = Annotated[
-    str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
-]
-
-ModelName = Annotated[str | None, typer.Option(help="Model name at the server.")]
 
 
 @app.command()
@@ -68,16 +74,13 @@ def ask(
         str | None, typer.Option(help="The right answer, for the record; the policy never sees it.")
     ] = None,
     dialect: Annotated[str, typer.Option(help="eva, native, or auto: ask the server.")] = "eva",
-    profile: Annotated[str, typer.Option(help="corrected or reference.")] = "corrected",
-    instructions: Annotated[
-        bool, typer.Option(help="Teach a general model the format in the system text.")
-    ] = False,
-    tool: Annotated[
-        list[str] | None, typer.Option(help="A tool to offer; give it once for each.")
-    ] = None,
-    calls: Annotated[str, typer.Option(help="turn or phase: policy calls a turn.")] = "turn",
-    max_turns: Annotated[int, typer.Option(help="Assistant turns, the answer included.")] = 6,
-    look_budget: Annotated[int, typer.Option(help="Visual tokens of one call.")] = 12_000,
+    profile: Profile = ProfileName.CORRECTED,
+    instructions: Instructions = False,
+    tool: ToolNames = None,
+    calls: Calls = CallsName.TURN,
+    max_turns: MaxTurns = 6,
+    look_budget: LookBudget = 12_000,
+    episode_visual_budget: EpisodeVisualBudget = None,
     as_json: Json = False,
 ) -> None:
     """Ask a video a question and watch the agent look.
@@ -95,13 +98,14 @@ def ask(
         policy,
         model=model,
         dialect=dialect,
-        profile=one_of("--profile", profile, "corrected", "reference"),
+        profile=profile.value,
         instructions=instructions,
         tools=tool,
         context=Context(
             max_turns=max_turns,
             look_budget=look_budget,
-            calls=one_of("--calls", calls, "turn", "phase"),
+            episode_visual_budget=episode_visual_budget,
+            calls=calls.value,
             record=None if record is None else str(record),
             reference=Reference(expected=expected),
         ),

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.agent_options import (
+    Calls,
+    CallsName,
+    EpisodeVisualBudget,
+    Instructions,
+    Json,
+    LookBudget,
+    MaxTurns,
+    ModelName,
+    PolicySpec,
+    Profile,
+    ProfileName,
+    ToolNames,
+)
+from eva_graph.commands.exit_codes import WrongUsage
 from eva_graph.commands.stopping import GOES_ON, if_stopped
-from eva_graph.errors import InvalidRequest, PolicyError
+from eva_graph.errors import PolicyError
 
 if TYPE_CHECKING:
     from eva_graph.evaluation.runner import AskUnits
     from eva_graph.policy.protocol import Policy
+
+DEFAULT_MAX_TURNS = 6
+DEFAULT_LOOK_BUDGET = 12_000
 
 
 def evaluate(
@@ -30,13 +49,9 @@ def evaluate(
     out: Annotated[
         Path, typer.Option(help="Run directory; the same one again goes on where it stopped.")
     ],
-    policy: Annotated[
-        str | None, typer.Option(help="Server URL or model folder; the embedded nano if absent.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Model name at the server.")] = None,
-    profile: Annotated[
-        str, typer.Option(help="corrected, or reference: as the released harness asks and scores.")
-    ] = "corrected",
+    policy: PolicySpec = None,
+    model: ModelName = None,
+    profile: Profile = ProfileName.CORRECTED,
     baseline: Annotated[
         str | None,
         typer.Option(
@@ -70,17 +85,14 @@ def evaluate(
         bool, typer.Option(help="Read videos in worker processes: for files you do not trust.")
     ] = False,
     dialect: Annotated[str, typer.Option(help="eva or native.")] = "eva",
-    instructions: Annotated[
-        bool, typer.Option(help="Teach a general model the format in the system text.")
-    ] = False,
-    tool: Annotated[
-        list[str] | None, typer.Option(help="A tool to offer; give it once for each.")
-    ] = None,
-    calls: Annotated[str, typer.Option(help="turn or phase: policy calls a turn.")] = "turn",
-    max_turns: Annotated[int, typer.Option(help="Assistant turns, the answer included.")] = 6,
+    instructions: Instructions = False,
+    tool: ToolNames = None,
+    calls: Calls = CallsName.TURN,
+    max_turns: MaxTurns = DEFAULT_MAX_TURNS,
     max_new_tokens: Annotated[int, typer.Option(help="New tokens a turn.")] = 2048,
-    look_budget: Annotated[int, typer.Option(help="Visual tokens of one call.")] = 12_000,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    look_budget: LookBudget = DEFAULT_LOOK_BUDGET,
+    episode_visual_budget: EpisodeVisualBudget = None,
+    as_json: Json = False,
 ) -> None:
     """Evaluate the agent on a benchmark; may be stopped and called again at any time.
 
@@ -89,7 +101,6 @@ def evaluate(
     """
     from rich.console import Console
 
-    from eva_graph.commands.choices import one_of
     from eva_graph.commands.log_once import warnings_once
     from eva_graph.commands.run_table import output_console
     from eva_graph.evaluation import (
@@ -105,21 +116,33 @@ def evaluate(
     from eva_graph.policy.resolve import resolve_policy
 
     if judge is None and judge_model is not None:
-        raise InvalidRequest("--judge-model names a model of --judge: give --judge URL with it")
+        raise WrongUsage("--judge-model names a model of --judge: give --judge URL with it")
+    if baseline is not None:
+        _refuse_without_effect(
+            {
+                "--calls": calls is not CallsName.TURN,
+                "--max-turns": max_turns != DEFAULT_MAX_TURNS,
+                "--look-budget": look_budget != DEFAULT_LOOK_BUDGET,
+                "--episode-visual-budget": episode_visual_budget is not None,
+                "--tool": tool is not None and not baseline.startswith("uniform-look"),
+                "--instructions": instructions and not baseline.startswith("uniform-look"),
+            }
+        )
     news = Console(stderr=True, highlight=False)
     chosen = resolve_policy(policy, model=model)
     settings = EvaluationSettings(
         benchmark=benchmark,
-        profile=one_of("--profile", profile, "corrected", "reference"),
+        profile=profile.value,
         model=_model_name(chosen, out),
         baseline=baseline,
         dialect=dialect,
         instructions=instructions,
         tools=None if tool is None else tuple(tool),
-        calls=one_of("--calls", calls, "turn", "phase"),
+        calls=calls.value,
         max_turns=max_turns,
         max_new_tokens=max_new_tokens,
         look_budget=look_budget,
+        episode_visual_budget=episode_visual_budget,
         limit=limit,
         seed=seed,
     )
@@ -149,6 +172,13 @@ def evaluate(
     else:
         output_console().print(render_report(report))
     news.print(str(out / "report.html"), markup=False, soft_wrap=True, style="dim")
+
+
+def _refuse_without_effect(given: Mapping[str, bool]) -> None:
+    """The baseline is one call, which takes no looks. Raises `WrongUsage`."""
+    for option, is_given in given.items():
+        if is_given:
+            raise WrongUsage(f"{option} has no effect with --baseline, which is one call: drop it")
 
 
 def _model_name(policy: Policy, run: Path) -> str:
