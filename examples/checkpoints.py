@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
-from eva_graph import Step, build_graph
+from eva_graph import EvaGraphError, Step, build_graph
 
 
 @contextmanager
@@ -48,11 +48,13 @@ def main(database: str, thread: str, video: str, question: str, policy: str | No
                 asked, config, stream_mode="custom", durability="sync", control=control
             ):
                 step = Step.from_event(part)
-                if step is not None:
+                if step is not None and step.turn:
                     print(step.turn, step.node, flush=True)
         except GraphDrained:
             print("stopped before", *graph.get_state(config).next)
             return
+        except EvaGraphError as error:
+            sys.exit(str(error))
         print(graph.get_state(config).values["answer"])
 
 
