@@ -182,9 +182,7 @@ def _video_controls(handlers: Handlers) -> dict[str, Any]:
     with gr.Tabs():
         if choosing.make_sample is not None:
             with gr.Tab("Demo"):
-                gr.HTML(
-                    "<p>A small synthetic video, made on the spot.</p>", elem_classes="eva-note"
-                )
+                gr.HTML(_DEMO, elem_classes="eva-note")
                 parts["sample"] = gr.Button("Make a demo video", elem_id="sample")
         with gr.Tab("Folder"):
             if choosing.media_root is None:
