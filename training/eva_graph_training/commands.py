@@ -31,7 +31,10 @@ def demo(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Render a synthetic video, ask it a question and compare with what was drawn."""
+    """Render a synthetic video, ask it a question and compare with what was drawn.
+
+    eva-graph demo --seed 3 --record runs/demo
+    """
     from rich.console import Console
 
     from eva_graph.agent import VideoAgent

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eva_graph.commands.stopping import GOES_ON, if_stopped
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -64,6 +66,7 @@ def recipe(
 
     eva-graph train recipe nano --work runs/miniature
     """
+    if_stopped(GOES_ON)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from rich.console import Console
 
