@@ -86,10 +86,10 @@ class FeaturePool:
 
 
 def _sign(view: ViewName, letter: int, small: int, border: int) -> Sign:
-    """What of sign and border can be made out in a view."""
+    """What a picture of a view is chosen by; close ones are too few for every border as well."""
     if view == "overview":
         return view, border
-    return (view, letter, small) if view == "sign" else (view, letter, small, border)
+    return (view, letter, small, border) if view == "reading" else (view, letter, small)
 
 
 def _features(tower: VisionTower, pixels: torch.Tensor) -> torch.Tensor:
