@@ -5,9 +5,11 @@ Every check really does the thing: decodes a frame, loads the embedded model, as
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,17 +22,40 @@ if TYPE_CHECKING:
 
 Status = Literal["ok", "missing", "broken"]
 
-EXTRAS: dict[str, tuple[str, ...]] = {
-    "nano": ("torch", "transformers", "safetensors"),
-    "train": ("trl", "peft", "datasets", "accelerate"),
-    "serve": ("vllm",),
-    "scenes": ("scenedetect-headless",),
-    "clips": ("moviepy",),
-    "mcp": ("mcp",),
-    "app": ("gradio",),
-    "postgres": ("langgraph-checkpoint-postgres", "psycopg"),
-    "ray": ("ray",),
-}
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """An extra: its distributions, and the modules that must load where these are installed."""
+
+    name: str
+    packages: tuple[str, ...]
+    modules: tuple[str, ...]
+
+    @property
+    def mend(self) -> str:
+        """What installs it; vLLM pins what training needs otherwise."""
+        install = f'pip install "eva-graph[{self.name}]"'
+        if self.name == "serve":
+            return f"python3 -m venv serve && serve/bin/{install}, an environment of its own"
+        return install
+
+
+EXTRAS: tuple[Extra, ...] = (
+    Extra("nano", ("torch", "transformers", "safetensors"), ("torch", "transformers")),
+    Extra("train", ("trl", "peft", "datasets", "accelerate"), ("trl", "peft", "datasets")),
+    Extra("serve", ("vllm",), ("vllm",)),
+    Extra("scenes", ("scenedetect-headless",), ("scenedetect",)),
+    Extra("clips", ("moviepy",), ("moviepy",)),
+    Extra("mcp", ("mcp",), ("mcp",)),
+    Extra("app", ("gradio",), ("gradio",)),
+    Extra(
+        "postgres",
+        ("langgraph-checkpoint-postgres", "psycopg"),
+        ("langgraph.checkpoint.postgres",),
+    ),
+    Extra("studio", ("langgraph-cli", "langgraph-api"), ("langgraph_cli",)),
+    Extra("ray", ("ray",), ("ray",)),
+)
 _SERVER_MENDS = {
     "cached_tokens": "vLLM: --enable-prompt-tokens-details",
     "native_tools": "vLLM: --enable-auto-tool-choice --tool-call-parser and a template with tools",
@@ -61,8 +86,9 @@ def examine(policy: str | None = None, model: str | None = None) -> Iterator[Fin
     """
     yield _packages("core", _CORE, "pip install --force-reinstall eva-graph")
     yield _attempt("decoding", _decode_a_clip, "pip install --force-reinstall av pillow")
-    for extra, names in EXTRAS.items():
-        yield _packages(f"extra {extra}", names, f'pip install "eva-graph[{extra}]"')
+    for extra in EXTRAS:
+        found = _packages(f"extra {extra.name}", extra.packages, extra.mend)
+        yield _loading(found, extra) if found.status == "ok" else found
     yield _attempt("embedded policy", _load_embedded, 'pip install "eva-graph[nano]"')
     if policy is not None:
         yield from _ask_policy(policy, model)
@@ -80,6 +106,16 @@ def _packages(name: str, packages: tuple[str, ...], mend: str) -> Finding:
         detail = f"not installed: {', '.join(missing)}"
         return Finding(name=name, status="missing", detail=detail, mend=mend)
     return Finding(name=name, status="ok", detail=", ".join(found))
+
+
+def _loading(found: Finding, extra: Extra) -> Finding:
+    """Whether what is installed loads too, tried in a process of its own: modules end processes."""
+    command = [sys.executable, "-c", f"import {', '.join(extra.modules)}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode == 0:
+        return found
+    said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+    return replace(found, status="broken", detail=f"{found.detail}: {said}", mend=extra.mend)
 
 
 def _attempt(name: str, check: Callable[[], str], mend: str | None) -> Finding:
