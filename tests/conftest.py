@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"  # read when langgraph is imported
 os.environ["EVA_GRAPH_INDEX_CACHE"] = ""  # tests that want one name a folder of their own
@@ -27,6 +28,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frames(tmp_path: Path) -> FrameStore:
     """A frame cache of the test's own, in place of the user's."""
     return FrameStore(tmp_path / "cache")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """A shell ignores SIGINT for what it starts in the background, and every child inherits it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
