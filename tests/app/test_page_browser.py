@@ -130,12 +130,6 @@ def from_folder(page: Page, name: str) -> None:
     page.get_by_role("option", name=name).click()
 
 
-def shown_from_folder(page: Page, name: str) -> None:
-    """Choose a video and wait till it is there; before, the page would ask for one."""
-    from_folder(page, name)
-    expect(page.get_by_role("region", name="Time line of the video")).to_be_visible()
-
-
 def test_upload_ask_see_and_download(
     opened: Open, sample: tuple[Path, Sample], served: Served, tmp_path: Path
 ) -> None:
@@ -222,7 +216,7 @@ def test_what_a_model_writes_is_shown_as_text(opened: Open) -> None:
 def test_two_people_do_not_see_each_other(opened: Open) -> None:
     first, second = opened(), opened()
     for page, policy in ((first, "hostile"), (second, "hanging")):
-        shown_from_folder(page, COLOURS)
+        from_folder(page, COLOURS)
         choose_policy(page, policy)
         ask(page, f"I ask {policy}")
     expect(first.locator(".eva-answer .asked")).to_have_text("I ask hostile")
